@@ -1,0 +1,1 @@
+"""BLOOM pretraining at small scale: from packed token shards to a checkpoint that transformers loads."""
