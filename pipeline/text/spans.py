@@ -1,0 +1,130 @@
+"""Where texts hold what points at a person or opens a door: e-mail addresses, user names, IP addresses, keys.
+
+In: Arrow texts (n) and for each the KINDS to look for. Out: spans (row, begin, end, kind), bytes of the row's text, in
+order and disjoint; where two overlap they are one, of the kind of the first, so nothing of either is left.
+
+email   local part @ domain. Local part: letters, digits and . _ % + - (at most 64); domain: labels of letters, digits
+        and -, the last of two letters at least. A script without spaces (Han, Kana, Thai) is a boundary, not a letter
+user    @handle of 3 to 64 characters: letters, digits, _ and inner . and -; in front no letter, digit, _ or address
+ip      IPv4 as four numbers to 255 without leading zeros, IPv6 of any form. Addresses that lead to nobody stay:
+        private, loopback, link-local, multicast, documentation (RFC 1918, 5737, 3849 and so on)
+key     what begins like the tokens of known services; private keys in PEM; and what looks drawn by chance: 24 to 256 of
+        A-Z a-z 0-9 + / - _ with upper case, lower case and digits, 12 different ones at least, whose class changes at
+        9 of 20 steps or more (chance: 13 of 20). Digests in hexadecimal, UUIDs, paths and CamelCase are none of these
+
+Time is linear in the bytes, on any input: each byte is looked at a bounded number of times. No regular expressions.
+"""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+from pipeline.text.buffers import buffers
+from pipeline.text.characters import U, flags
+from pipeline.text.ips import ipv4, ipv6
+from pipeline.text.keys import find_keys
+from pipeline.text.names import EMAIL, USER, around_at
+
+KINDS = ("email", "user", "ip", "key")
+IP, KEY = 4, 8  # bits of what is wanted, with EMAIL and USER
+
+
+def spans(texts: pa.Array | pa.ChunkedArray, wanted: np.ndarray) -> np.ndarray:
+    """(m, 4) int64: row, begin, end, place in KINDS. `wanted` is (n,) uint8, bits of the kinds to look for."""
+    offsets, data = buffers(texts)
+    found = np.concatenate([_find(data, offsets, wanted, flags()), find_keys(data, offsets, wanted & KEY)])
+    return _joined(found[np.lexsort((found[:, 3], found[:, 1], found[:, 0]))])
+
+
+def replaced(texts: pa.Array | pa.ChunkedArray, found: np.ndarray, marks: list[bytes]) -> pa.Array:
+    """(n,) large_string, null where nothing was found: each span replaced by the mark of its kind."""
+    offsets, data = buffers(texts)
+    lengths = np.array([len(mark) for mark in marks], np.int64)
+    table = np.zeros((len(marks), int(lengths.max())), np.uint8)
+    for kind, mark in enumerate(marks):
+        table[kind, : len(mark)] = np.frombuffer(mark, np.uint8)
+    rows = np.unique(found[:, 0])
+    sizes = np.zeros(len(offsets) - 1, np.int64)
+    sizes[rows] = np.diff(offsets)[rows]
+    np.add.at(sizes, found[:, 0], lengths[found[:, 3]] - (found[:, 2] - found[:, 1]))
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    out = _write(data, offsets, found, table, lengths, ends)
+    changed = np.zeros(len(sizes), bool)
+    changed[rows] = True
+    bits = pa.py_buffer(np.packbits(changed, bitorder="little"))
+    return pa.LargeStringArray.from_buffers(len(sizes), pa.py_buffer(ends), pa.py_buffer(out), bits)
+
+
+@njit(cache=True, nogil=True)
+def _write(data, offsets, found, marks, lengths, ends):  # type: ignore[no-untyped-def]
+    out = np.empty(ends[-1], np.uint8)
+    o, which = 0, 0
+    while which < len(found):
+        row = found[which, 0]
+        at = offsets[row]
+        while which < len(found) and found[which, 0] == row:
+            begin, end, kind = offsets[row] + found[which, 1], offsets[row] + found[which, 2], found[which, 3]
+            out[o : o + begin - at] = data[at:begin]
+            o += begin - at
+            out[o : o + lengths[kind]] = marks[kind, : lengths[kind]]
+            o += lengths[kind]
+            at = end
+            which += 1
+        out[o : o + offsets[row + 1] - at] = data[at : offsets[row + 1]]
+        o += offsets[row + 1] - at
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _joined(found):  # type: ignore[no-untyped-def]
+    """Spans sorted by (row, begin) with those that overlap made one."""
+    out = found.copy()
+    count = 0
+    for i in range(len(found)):
+        if count and found[i, 0] == out[count - 1, 0] and found[i, 1] < out[count - 1, 2]:
+            out[count - 1, 2] = max(out[count - 1, 2], found[i, 2])
+        else:
+            out[count] = found[i]
+            count += 1
+    return out[:count].copy()
+
+
+@njit(cache=True, nogil=True)
+def _find(data, offsets, wanted, kinds):  # type: ignore[no-untyped-def]
+    """E-mail addresses, user names and IP addresses: each is looked at from its sign (@ . :), which is rare."""
+    out = np.empty((64, 4), np.int64)
+    count = 0
+    for row in range(len(offsets) - 1):
+        begin, end = offsets[row], offsets[row + 1]
+        done = begin  # nothing before it is looked at again
+        i = _next_sign(data, begin, end) if wanted[row] else end
+        while i < end:
+            byte = data[i]
+            first, last, kind = i, i, 0
+            if byte == 64 and wanted[row] & (EMAIL | USER):
+                first, last, kind = around_at(data, i, done, end, wanted[row], kinds)
+            elif byte == 46 and wanted[row] & IP:
+                first, last = ipv4(data, i, done, end)
+                kind = 2
+            elif byte == 58 and wanted[row] & IP:
+                first, last = ipv6(data, i, done, end)
+                kind = 2
+            if first < last:
+                if count == len(out):
+                    wide = np.empty((2 * count, 4), np.int64)
+                    wide[:count] = out
+                    out = wide
+                out[count, 0], out[count, 1], out[count, 2], out[count, 3] = row, first - begin, last - begin, kind
+                count += 1
+                done = last
+            i = _next_sign(data, max(i + 1, last), end)
+    return out[:count]
+
+
+@njit(cache=True, nogil=True)
+def _next_sign(data, i, end):  # type: ignore[no-untyped-def]
+    """The place of the next @ . or :, or `end`. Most bytes are seen here alone."""
+    at, stop = U(i), U(end)
+    while at < stop and not (data[at] == 64 or data[at] == 46 or data[at] == 58):
+        at += U(1)
+    return np.int64(at)
