@@ -1,0 +1,12 @@
+"""The table of all sources: their names in a config."""
+
+from __future__ import annotations
+
+from pipeline.sources.base import Source
+from pipeline.sources.code import Code
+from pipeline.sources.hub import Hub
+from pipeline.sources.jsonl import Jsonl
+from pipeline.sources.parquet import Parquet
+from pipeline.sources.text import Text
+
+SOURCES: dict[str, type[Source]] = {source.type: source for source in (Code, Hub, Jsonl, Parquet, Text)}

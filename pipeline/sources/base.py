@@ -1,0 +1,85 @@
+"""What a source is: a frozen config object that lists files and reads records from each.
+
+    source.files()          -> [InputFile(path='news/a.jsonl.gz', ...)]   sorted by path
+    source.read(file, skip) -> Record | Bad, one after another, in the order of the file
+
+A record becomes a document; a `Bad` becomes a line of the ledger, with file and offset. Together they are everything
+that stood in the file: nothing is skipped in silence. A source never cuts shards, gives ids or writes files: the
+step does. `read` must hold no more than one document (and a read buffer) in memory, whatever the file holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.units import Size
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a source's name is a part of ids and of folder names
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file (or archive, or hub shard) of a source."""
+
+    path: str  # path in the source: relative, '/' between parts, the part of the id before '#'
+    url: str  # where to open it: a local path or any fsspec URL
+    size: int  # bytes, for grouping and progress; 0 where unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One document as it stands in a file. `text` is valid Unicode without lone surrogates, or valid UTF-8 bytes."""
+
+    row: int  # counts what stands in the file, readable or not, from 0
+    text: str | bytes
+    kind: str  # text or code
+    lang: str | None  # as declared
+    meta: str | None  # JSON
+    path: str | None = (
+        None  # where one input file holds many paths (an archive, a tree): replaces InputFile.path in the id
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """Something that cannot be read, or may not be: a line of the ledger."""
+
+    row: int
+    reason: str  # invalid_json, missing_text, invalid_utf8, truncated, too_large, unsafe_path, unreadable, licence, ...
+    offset: int | None  # byte offset in the (uncompressed) file where it begins
+    detail: str  # for a human, at most some hundred characters: the error's words, an excerpt
+    path: str | None = None
+    value: float | None = None  # the number measured (size), where a limit was broken
+    limit: float | None = None
+    counts: bool = True  # whether it counts towards `max_bad`; a licence that is not allowed is no damage
+
+
+class Source(BaseModel):
+    """Common to all sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: ClassVar[str]  # its name in the config: jsonl, parquet, text, code, hub
+    version: ClassVar[int] = 1
+
+    name: str = Field(pattern=NAME)
+    priority: int = 0  # of two duplicates the one whose source has the smaller priority stays
+    lang: str | None = None  # declared for all documents of this source (BCP-47); overrides what the files say
+    max_document: Size = 64_000_000  # bytes; a larger document goes to the ledger, so that memory stays bounded
+
+    def files(self) -> list[InputFile]:
+        """All input files, sorted by path. Raises ConfigError when there are none or one cannot be had."""
+        raise NotImplementedError
+
+    def identity(self, digests: Any) -> Any:
+        """JSON for the recipe: what the input's bytes are. `digests(InputFile) -> str` gives a file's sha256 (cached
+        between runs); a pinned revision needs none."""
+        return [[file.path, digests(file)] for file in self.files()]
+
+    def read(self, file: InputFile, skip: int = 0) -> Iterator[Record | Bad]:
+        """Everything that stands in `file` from row `skip` on (rows before it may be passed over unparsed)."""
+        raise NotImplementedError
