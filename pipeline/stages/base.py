@@ -1,0 +1,211 @@
+"""What a stage is: a frozen, validated config object that turns tables into an outcome.
+
+    docs: Table (n rows; the columns of `document.py` and the measures so far)
+      -> Outcome(columns: {name: Array of n}, dropped: Table (one line a dropped row), tallies: {what: count})
+
+A stage is pure: it opens no file, reads no clock, draws no random number. Its docstring is its help text, its
+fields are its part of the config, and both go into the recipe of its step. Kept documents are those not in
+`dropped`, so a stage cannot lose one in silence. `where` is applied by the runner: a stage sees only its rows.
+
+Two kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
+**Corpus-wise** stages (`CorpusStage`) need to see keys of all documents:
+
+    observe(docs)               -> Observed(keys, notes)   each shard; docs has `doc` (uint64), the document's number
+    resolve(keys, notes)        -> edges                   each partition of the keys: all rows of a key are in one
+    examine(docs)               -> details                 optional: only documents that have an edge
+    confirm(edges, details)     -> edges                   optional: verified edges
+    settle(edges)               -> Settled(verdicts, about) once
+    apply(docs, verdicts)       -> Outcome                 each shard; verdicts of its documents
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, field_validator
+
+# What a stage says about each document it drops; the runner adds id, source, kind, lang, bytes, stage and an excerpt.
+# A stage may leave out the nullable columns: `dropped_table` fills them.
+DROPPED = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),  # row of `docs`
+        pa.field("reason", pa.string(), nullable=False),  # one word of the stage's own: `words`, `exact_duplicate`
+        pa.field("value", pa.float64()),  # the number that was measured
+        pa.field("limit", pa.float64()),  # the limit that it broke
+        pa.field("twin", pa.string()),  # id of the document that stayed
+        pa.field("neighbour", pa.string()),  # id of the document it was matched with
+        pa.field("similarity", pa.float64()),  # Jaccard with that neighbour
+    ]
+)
+VERDICTS = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        pa.field("twin", pa.uint64(), nullable=False),
+        pa.field("neighbour", pa.uint64()),
+        pa.field("similarity", pa.float64()),
+    ]
+)
+
+
+def dropped_table(row: Any, reason: Any, **columns: Any) -> pa.Table:
+    """A table of schema DROPPED from arrays or lists; `reason` may be one word for all rows."""
+    row = pa.array(row, pa.int64())
+    if isinstance(reason, str):
+        reason = pa.array([reason] * len(row), pa.string())
+    columns = {"row": row, "reason": reason, **columns}
+    return pa.table(
+        [_column(columns.get(f.name), f.type, len(row)) for f in DROPPED],
+        schema=DROPPED,
+    )
+
+
+def _column(values: Any, kind: pa.DataType, length: int) -> Any:
+    if values is None:
+        return pa.nulls(length, kind)
+    return values.cast(kind) if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, kind)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage made of `docs`: new or replaced columns (n rows each), the dropped rows, counts of things done."""
+
+    columns: dict[str, pa.Array] = field(default_factory=dict)
+    dropped: pa.Table = field(default_factory=DROPPED.empty_table)
+    tallies: dict[str, int] = field(default_factory=dict)  # summed over shards into the manifest: {"email": 12}
+
+
+class Where(BaseModel):
+    """Which documents a stage is for; the others pass by. Each is a name, a pattern (`crawl_*`) or a list of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: tuple[str, ...] | None = None
+    lang: tuple[str, ...] | None = None  # what was found
+    lang_declared: tuple[str, ...] | None = None
+    kind: tuple[str, ...] | None = None  # text, code
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+    def matches(self, docs: pa.Table) -> pa.Array:
+        """(n,) bool, without nulls."""
+        out = np.ones(docs.num_rows, dtype=bool)
+        for name, patterns in self:
+            if patterns is not None:
+                out &= _matches_any(docs.column(name), patterns)
+        return pa.array(out)
+
+
+def _matches_any(column: pa.ChunkedArray, patterns: tuple[str, ...]) -> np.ndarray:
+    codes = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+    hit = [v is not None and any(fnmatchcase(v, p) for p in patterns) for v in codes.dictionary.to_pylist()]
+    return (
+        np.array(hit, dtype=bool)[codes.indices.to_numpy(zero_copy_only=False)] if hit else np.zeros(len(column), bool)
+    )
+
+
+class Stage(BaseModel):
+    """Common to all stages: a name in the config, a version of its meaning, and the columns it needs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1  # raised when the same parameters would give other bytes
+    unicode_tables: ClassVar[bool] = False  # Python's Unicode version goes into the recipe
+    where: Where | None = None
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Distributions whose version goes into the recipe, because the bytes depend on them."""
+        return ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Columns beyond a document's own that an earlier stage must have written."""
+        return ()
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """Columns beyond a document's own that this stage writes."""
+        return ()
+
+    @property
+    def bytes_per_text_byte(self) -> float:
+        """Memory that `apply` needs at once, in bytes for each byte of the shard's text, the shard included."""
+        return 4.0
+
+    def warm(self) -> None:
+        """Compile what has to be compiled; called once in the parent before workers start."""
+
+
+class RowStage(Stage):
+    """A stage that judges each document alone."""
+
+    def apply(self, docs: pa.Table) -> Outcome:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Of one shard: `keys` (columns `key` uint64 and `doc` uint64, more if wanted) and `notes`, one row a document in
+    the order of `docs`, that later phases may look up by document number (a signature); None if there are none."""
+
+    keys: pa.Table
+    notes: pa.Table | None = None
+
+
+class Notes(Protocol):
+    """The notes of all shards, looked up by document number."""
+
+    def take(self, docs: np.ndarray) -> pa.Table:
+        """Notes of these documents (m,) uint64, in this order; m rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settled:
+    """`verdicts` (schema VERDICTS: one line a document to drop) and `about`, JSON for the manifest and the report."""
+
+    verdicts: pa.Table
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+class CorpusStage(Stage):
+    """A stage that needs keys of all documents. See the top of this file for the phases."""
+
+    reason: ClassVar[str]  # of every document it drops
+
+    def observe(self, docs: pa.Table) -> Observed:
+        raise NotImplementedError
+
+    def resolve(self, keys: pa.Table, notes: Notes | None) -> pa.Table:
+        raise NotImplementedError
+
+    @property
+    def wants_examination(self) -> bool:
+        """Whether the texts of documents with an edge are to be read again."""
+        return False
+
+    def examine(self, docs: pa.Table) -> pa.Table:
+        """Details of these documents, with the column `doc`."""
+        raise NotImplementedError
+
+    def confirm(self, edges: pa.Table, details: Notes) -> pa.Table:
+        raise NotImplementedError
+
+    def settle(self, edges: pa.Table) -> Settled:
+        raise NotImplementedError
+
+    def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
+        """Drops the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now)."""
+        return Outcome(
+            dropped=dropped_table(reason=self.reason, **{n: verdicts.column(n) for n in verdicts.column_names})
+        )

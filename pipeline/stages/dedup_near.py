@@ -1,0 +1,243 @@
+"""Near duplicates: signatures, buckets, verified edges, clusters; of each cluster the first document stays.
+
+    observe   text           -> keys (key, doc), one row a band; notes (signature), one row a document
+    resolve   keys of a part -> edges (a, b, similarity), a < b, of documents that share a bucket and look alike
+    examine   text           -> details (doc, shingles), only of documents with an edge, only for `verify: exact`
+    confirm   edges          -> those whose shingle sets overlap enough
+    settle    all edges      -> verdicts: who goes, who stays, who was the neighbour it resembles most
+
+Memory: a document takes 4 * permutations bytes of notes and 16 * bands of keys, on disk; `settle` takes some 150 bytes
+an edge. A document without words has no keys: it is nobody's duplicate here. Never compare all pairs of a bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.stages.base import VERDICTS, CorpusStage, Notes, Observed, Settled
+from pipeline.text.jaccard import estimated, exact
+from pipeline.text.lsh import band_keys, candidate_probability, choose_bands, linked, star_edges
+from pipeline.text.minhash import EMPTY, signatures
+from pipeline.text.shingles import shingles
+from pipeline.text.unionfind import components
+
+EDGES = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("similarity", pa.float64())])
+CHUNK = 32_768  # edges whose signatures are in memory at once: 32 MB at 128 permutations, each document its own
+EXACT_CHUNK = 1024  # edges whose shingles are in memory at once
+SHOWN, MEMBERS_SHOWN = 10, 5  # clusters in the report, and documents of each
+
+Similarity = Callable[[pa.Table, np.ndarray, np.ndarray], np.ndarray]  # rows of a table, and pairs of its rows
+
+
+class Shingle(BaseModel):
+    """What is compared: runs of `size` units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unit: Literal["auto", "words", "chars"] = Field(
+        default="auto",
+        description="auto: words, but characters in scripts without spaces (Han, Kana, Thai, Lao, Khmer, Myanmar)",
+    )
+    size: int = Field(default=5, ge=1, le=64, description="units in a shingle; a shorter document is one shingle")
+
+
+class DedupNear(CorpusStage):
+    """Drop a document that is nearly another one: their sets of word 5-grams overlap by `threshold` (Jaccard) or more.
+
+    Candidates come from MinHash signatures cut into `bands` of `rows`: a pair of similarity J is found with probability
+    1 - (1 - J^rows)^bands. Clusters are transitive; of each, the first document in the order of the corpus stays.
+    """
+
+    name: ClassVar[str] = "dedup_near"
+    reason: ClassVar[str] = "near_duplicate"
+
+    threshold: float = Field(
+        0.8, gt=0, le=1, description="Jaccard similarity from which on documents count as duplicates"
+    )
+    permutations: int = Field(128, ge=16, le=1024, description="columns of a signature, 4 bytes each")
+    bands: int | None = Field(
+        None, ge=1, description="default, with rows: the most selective that find 90 % at threshold"
+    )
+    rows: int | None = Field(None, ge=1, description="columns of a band; bands * rows may not pass permutations")
+    verify: Literal["estimate", "exact", "none"] = Field(
+        "estimate", description="candidates by their signatures, by their shingles (text is read again), or not at all"
+    )
+    shingle: Shingle = Shingle()
+    engine: Literal["kernel", "datasketch"] = Field(
+        "kernel", description="what makes the signatures: our compiled kernel, or datasketch, many times slower"
+    )
+
+    @model_validator(mode="after")
+    def _bands_fit(self) -> DedupNear:
+        if (self.bands is None) != (self.rows is None):
+            raise ValueError("bands and rows go together: give both or neither")
+        bands, rows = self.cut
+        if bands * rows > self.permutations:
+            raise ValueError(
+                f"{bands} bands of {rows} rows take {bands * rows} columns, a signature has {self.permutations}: "
+                f"raise permutations to {bands * rows}, or lower one of the others"
+            )
+        return self
+
+    @property
+    def cut(self) -> tuple[int, int]:
+        """(bands, rows) as given or as chosen."""
+        if self.bands is None or self.rows is None:
+            return choose_bands(self.permutations, self.threshold)
+        return self.bands, self.rows
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("datasketch",) if self.engine == "datasketch" else ()
+
+    @property
+    def bytes_per_text_byte(self) -> float:
+        return 10.0 if self.verify == "exact" else 6.0  # signatures and keys of documents of 500 bytes; shingles
+
+    @property
+    def wants_examination(self) -> bool:
+        return self.verify == "exact"
+
+    def warm(self) -> None:
+        docs = pa.table({"text": pa.array(["one two three four five six"] * 2, pa.large_string()), "doc": [0, 1]})
+        docs = docs.set_column(1, "doc", docs.column("doc").cast(pa.uint64()))
+        observed = self.observe(docs)
+        assert observed.notes is not None
+        edges = self.resolve(observed.keys, _Rows(observed.notes))
+        self.settle(self.confirm(edges, _Rows(self.examine(docs))) if self.wants_examination else edges)
+
+    def observe(self, docs: pa.Table) -> Observed:
+        made, counts = self._signatures(docs.column("text"))
+        bands, rows = self.cut
+        with_words = counts > 0
+        keys = band_keys(made, bands, rows)[with_words]
+        numbers = np.repeat(docs.column("doc").to_numpy()[with_words], bands)
+        width = pa.binary(4 * self.permutations)
+        notes = pa.FixedSizeBinaryArray.from_buffers(
+            width, len(made), [None, pa.py_buffer(made.astype("<u4", copy=False))]
+        )
+        return Observed(pa.table({"key": keys.ravel(), "doc": numbers}), pa.table({"signature": notes}))
+
+    def _signatures(self, texts: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+        make = signatures if self.engine == "kernel" else _datasketch_signatures
+        return make(texts, self.permutations, self.shingle.size, self.shingle.unit)
+
+    def resolve(self, keys: pa.Table, notes: Notes | None) -> pa.Table:
+        assert notes is not None
+        rows = keys.column("key").to_numpy(), keys.column("doc").to_numpy()
+        least = self._least_estimate()
+        a, b = star_edges(*rows) if least is None else linked(*rows, lambda a, b: _estimates(a, b, notes) >= least)
+        return pa.table([a, b, _estimates(a, b, notes)], schema=EDGES)
+
+    def _least_estimate(self) -> float | None:
+        """Of a candidate; where shingles decide, three standard deviations below the threshold."""
+        if self.verify == "exact":
+            return self.threshold - 3 * (self.threshold * (1 - self.threshold) / self.permutations) ** 0.5
+        return self.threshold if self.verify == "estimate" else None
+
+    def examine(self, docs: pa.Table) -> pa.Table:
+        offsets, hashes = shingles(docs.column("text"), self.shingle.size, self.shingle.unit)
+        return pa.table({"doc": docs.column("doc"), "shingles": pa.LargeListArray.from_arrays(offsets, hashes)})
+
+    def confirm(self, edges: pa.Table, details: Notes) -> pa.Table:
+        a, b = edges.column("a").to_numpy(), edges.column("b").to_numpy()
+        similarity = _by_chunks(a, b, details, _shingle_jaccard, EXACT_CHUNK)
+        return pa.table([a, b, similarity], schema=EDGES).filter(pa.array(similarity >= self.threshold))
+
+    def settle(self, edges: pa.Table) -> Settled:
+        a, b, similarity = (column.to_numpy() for column in edges.columns)
+        members, labels = components(a, b)
+        neighbour, similarity = _closest(a, b, similarity)
+        goes = labels != members
+        verdicts = [members[goes], labels[goes], neighbour[goes], similarity[goes]]
+        return Settled(pa.table(verdicts, schema=VERDICTS), self._about(members, labels, edges.num_rows))
+
+    def _about(self, members: np.ndarray, labels: np.ndarray, edges: int) -> dict[str, Any]:
+        firsts, begins, sizes = _runs(labels)
+        in_cluster = members[np.argsort(labels, kind="stable")]
+        largest = np.lexsort((firsts, -sizes))[:SHOWN]
+        bands, rows = self.cut
+        curve = [(j / 50, float(candidate_probability(j / 50, bands, rows))) for j in range(51)]
+        return {
+            "settings": {"threshold": self.threshold, "bands": bands, "rows": rows, "verify": self.verify},
+            "curve": [[j, round(p, 6)] for j, p in curve],
+            "edges": edges,
+            "clusters_found": len(firsts),
+            "documents_in_clusters": len(members),
+            "sizes": [[int(size), int(n)] for size, n in zip(*np.unique(sizes, return_counts=True), strict=True)],
+            "clusters": [
+                {"size": int(sizes[i]), "documents": in_cluster[begins[i] :][: min(sizes[i], MEMBERS_SHOWN)].tolist()}
+                for i in largest
+            ],
+        }
+
+
+class _Rows:
+    """Notes of a table that is in memory whole, its rows numbered from 0."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def take(self, docs: np.ndarray) -> pa.Table:
+        return self.table.take(pa.array(docs.astype(np.int64)))
+
+
+def _by_chunks(a: np.ndarray, b: np.ndarray, notes: Notes, similarity: Similarity, chunk: int) -> np.ndarray:
+    """(m,) float64 similarity of documents a and b, with the notes of one chunk of edges in memory at a time."""
+    out = np.zeros(len(a), np.float64)
+    for start in range(0, len(a), chunk):
+        pair = np.concatenate([a[start : start + chunk], b[start : start + chunk]])
+        docs, rows = np.unique(pair, return_inverse=True)
+        half = len(pair) // 2
+        out[start : start + chunk] = similarity(notes.take(docs).combine_chunks(), rows[:half], rows[half:])
+    return out
+
+
+def _estimates(a: np.ndarray, b: np.ndarray, notes: Notes) -> np.ndarray:
+    return _by_chunks(a, b, notes, _signature_jaccard, CHUNK)
+
+
+def _signature_jaccard(notes: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    column = notes.column("signature").chunk(0)
+    width = column.type.byte_width // 4
+    made = np.frombuffer(column.buffers()[1], "<u4")[column.offset * width :][: len(column) * width]
+    return estimated(made.reshape(len(column), width), a, b)
+
+
+def _shingle_jaccard(details: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    lists = details.column("shingles").chunk(0)
+    return exact(lists.offsets.to_numpy(), lists.values.to_numpy(), a, b)
+
+
+def _closest(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each document with an edge, sorted: its most similar neighbour, the smallest of equals, and how similar."""
+    doc, neighbour, both = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([similarity, similarity])
+    order = np.lexsort((neighbour, -both, doc))
+    first = order[np.unique(doc[order], return_index=True)[1]]
+    return neighbour[first], both[first]
+
+
+def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each cluster: its label, where its members begin when sorted by label, how many they are."""
+    return np.unique(np.sort(labels), return_index=True, return_counts=True)
+
+
+def _datasketch_signatures(
+    texts: pa.ChunkedArray, permutations: int, size: int, unit: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `minhash.signatures`, of the same shingles, by datasketch; counts are of distinct shingles."""
+    from datasketch import MinHash  # here: it takes more than a second to import, and few ask for it
+
+    offsets, hashes = shingles(texts, size, unit)
+    out = np.full((len(texts), permutations), EMPTY, np.uint32)
+    blank = MinHash(permutations, hashfunc=int)
+    for row, (start, stop) in enumerate(zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)):
+        sketch = blank.copy()
+        sketch.update_batch((hashes[start:stop] >> np.uint64(32)).tolist())
+        out[row] = sketch.hashvalues
+    return out, np.diff(offsets)

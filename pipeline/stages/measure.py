@@ -1,0 +1,76 @@
+"""Numbers about each document, for `keep` to judge by and for the report.
+
+docs -> Outcome(columns: {name: (n,) int64 or float64}). Drops nothing, changes nothing. What each number is stands in
+`pipeline/text/measures.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, field_validator
+
+from pipeline.stages.base import Outcome, RowStage
+from pipeline.text.measures import MEASURES, measure
+from pipeline.text.stopwords import StopLists
+
+CHARACTERS, WORDS = 10, 5  # n-gram sizes of ROOTS (parameters_filtering.py), and where it has others:
+CHARACTERS_OF = {"zh-hans": 3, "zh-hant": 3}
+WORDS_OF = {"ur": 7}
+
+
+class Measure(RowStage):
+    """Measures each document: lengths, shares of symbols and stop words, repetition. Judging is left to `keep`.
+
+    words, characters, bytes, lines        how many
+    mean_word_length, max_word_length      in characters
+    mean_line, longest_line                in characters
+    symbol_ratio                           punctuation, digits, blanks, symbols, emoji, by character
+    digit_ratio, alphanumeric_ratio        by character
+    stopword_ratio                         small words of the language among its words; empty where there is no list
+    char_repetition                        the most frequent runs of 10 characters (3 in Chinese), as in ROOTS
+    word_repetition                        runs of 5 words (7 in Urdu) that occur more than once, as in ROOTS
+    line_repetition                        bytes in lines that stood above
+
+    A word stands between blanks, without the punctuation at its ends; in scripts without blanks each character is one.
+    Ratios go from 0 to 1, and are 0 for an empty document. Language is what `identify` found, so identify first.
+
+    Writes a column for each name. Leave names out to have all; the repetitions are what takes most of the time.
+
+        - measure
+        - measure: {names: [words, char_repetition]}
+    """
+
+    name: ClassVar[str] = "measure"
+    unicode_tables: ClassVar[bool] = True
+
+    names: tuple[str, ...] = Field(tuple(MEASURES), description="which; all by default")
+
+    @field_validator("names")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [name for name in names if name not in MEASURES]
+        if strange or not names:
+            what = f"there is no measure {strange[0]!r}" if strange else "no measure is named"
+            raise ValueError(f"{what}; there are {', '.join(MEASURES)}")
+        return tuple(name for name in MEASURES if name in names)  # in one order: it changes no byte
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
+    def bytes_per_text_byte(self) -> float:
+        return 20.0  # 17 for a shard that is one long document: a hash for each character, one for every second byte
+
+    def warm(self) -> None:
+        self.apply(pa.table({"text": pa.array(["a b"], pa.large_string()), "lang": ["en"]}))
+
+    def apply(self, docs: pa.Table) -> Outcome:
+        langs: list[Any] = docs.column("lang").to_pylist()
+        characters = np.array([CHARACTERS_OF.get(lang, CHARACTERS) for lang in langs], np.int64)
+        words = np.array([WORDS_OF.get(lang, WORDS) for lang in langs], np.int64)
+        columns = measure(docs.column("text"), characters, words, langs, StopLists.all(), self.names)
+        return Outcome(columns=columns)

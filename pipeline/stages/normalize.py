@@ -1,0 +1,107 @@
+"""One spelling for the same text: Unicode form, line ends, controls, blanks.
+
+docs -> Outcome(columns: {text: large_string, null where a text stays as it was}). Drops nothing. What the layout rules
+do exactly stands in `pipeline/text/fold.py`. Applied twice it changes nothing more, unless `ftfy` does.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import ClassVar
+
+import ftfy
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline.document import CODE
+from pipeline.stages.base import Outcome, RowStage
+from pipeline.text.fold import ALL_LINES, BLANKS, CHANGED, CONTROLS, FORM, LINES, LOOK, fold
+
+
+class Normalize(RowStage):
+    """Gives the same text one spelling, so that what looks the same is the same; do it first.
+
+    Text: characters in composed form (NFC); every kind of line end becomes a line feed; control characters and byte
+    order marks go; a run of blanks becomes one (a tab if there is one in it, else a space), none at the end of a line;
+    at most two empty lines in a row, none at either end. Identifying languages and finding duplicates rely on it.
+
+    Code keeps its layout and its characters: CR LF and CR become a line feed and control characters go, nothing else.
+
+    Writes: `text` where it changed. Drops nothing. Counts `changed`, and `composed` for those that were not in NFC.
+
+        - normalize
+        - normalize: {ftfy: true}
+          where: {source: "crawl_*"}
+    """
+
+    name: ClassVar[str] = "normalize"
+    unicode_tables: ClassVar[bool] = True
+
+    form: bool = Field(True, description="characters in form NFC; never for code")
+    controls: bool = Field(True, description="control characters and byte order marks are taken out")
+    lines: bool = Field(True, description="every kind of line end becomes a line feed")
+    blanks: bool = Field(True, description="runs of blanks and of empty lines are folded; never for code")
+    ftfy: bool = Field(False, description="mojibake is repaired first (`itâ€™s` becomes `it's`); slow; never for code")
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        return ("ftfy",) if self.ftfy else ()
+
+    @property
+    def bytes_per_text_byte(self) -> float:
+        return 8.0
+
+    def warm(self) -> None:
+        fold(pa.array([" "], pa.large_string()), np.array([BLANKS], np.uint8))
+
+    def apply(self, docs: pa.Table) -> Outcome:
+        texts = docs.column("text").combine_chunks()
+        code = pc.equal(docs.column("kind"), CODE).to_numpy()
+        changes = {}  # row -> the text it has now, for the few that Python had to look at
+        if self.ftfy:
+            changes = _repaired(texts, np.flatnonzero(~code))
+            texts = _replace(texts, changes)
+        folded, answers = fold(texts, self._rules(code))
+        composed = _composed(texts, folded, np.flatnonzero(answers & LOOK))
+        texts = _replace(pc.coalesce(folded, texts) if changes else folded, composed)
+        changed = answers & CHANGED != 0
+        changed[[*changes, *composed]] = True
+        return Outcome(
+            columns={"text": pc.if_else(pa.array(changed), texts, None)},
+            tallies={"changed": int(changed.sum()), "composed": len(composed)},
+        )
+
+    def _rules(self, code: np.ndarray) -> np.ndarray:
+        both = LINES * self.lines | CONTROLS * self.controls
+        prose = both | ALL_LINES * self.lines | BLANKS * self.blanks | FORM * self.form
+        return np.where(code, both, prose).astype(np.uint8)
+
+
+def _repaired(texts: pa.Array, rows: np.ndarray) -> dict[int, str]:
+    """Those of these rows that ftfy changes. Plain ASCII holds no mojibake and is not looked at."""
+    out = {}
+    for row in rows.tolist():
+        text = texts[row].as_py()
+        if not text.isascii() and (fixed := ftfy.fix_encoding(text)) != text:
+            out[row] = fixed
+    return out
+
+
+def _composed(texts: pa.Array, folded: pa.Array, rows: np.ndarray) -> dict[int, str]:
+    """Those of these rows that are not in NFC once folded: what folding takes out may bring two characters together."""
+    out = {}
+    for row in rows.tolist():
+        text = (folded[row] if folded[row].is_valid else texts[row]).as_py()
+        if (composed := unicodedata.normalize("NFC", text)) != text:
+            out[row] = composed
+    return out
+
+
+def _replace(texts: pa.Array, changes: dict[int, str]) -> pa.Array:
+    if not changes:
+        return texts
+    mask = np.zeros(len(texts), bool)
+    mask[list(changes)] = True
+    return pc.replace_with_mask(texts, pa.array(mask), pa.array([changes[row] for row in sorted(changes)], texts.type))
