@@ -1,0 +1,46 @@
+"""What runs tasks. A task is a pure function from named files to named files; an engine decides where it runs.
+
+    Task("pipeline.steps.rows:work", {...JSON...}) -> engine.run([...]) -> results, one by one, as they come
+
+The function takes the arguments and returns JSON. It marks itself done in its step's folder, so a task that ran twice
+has written the same bytes twice, and one that was killed half way has written nothing that counts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Task:
+    """`function` is `module:name`; `memory` bytes it may need at once; `documents` and `bytes` are for progress."""
+
+    function: str
+    arguments: dict[str, Any]
+    memory: int = 0
+    documents: int = 0
+    bytes: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.function.split(":")[1]
+
+
+class Engine(Protocol):
+    """Runs tasks in any order; yields each with its result when it is done."""
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, dict[str, Any]]]: ...
+
+    def close(self) -> None: ...
+
+
+def perform(task: Task) -> dict[str, Any]:
+    """Calls the task's function here; adds the `seconds` it took."""
+    module, name = task.function.split(":")
+    begin = time.perf_counter()
+    result = getattr(import_module(module), name)(**task.arguments)
+    return {**result, "seconds": time.perf_counter() - begin}

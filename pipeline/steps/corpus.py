@@ -1,0 +1,267 @@
+"""Corpus-wise stages: keys of all documents, brought together by partition, so that no process needs them all.
+
+    observe   each shard      -> scratch/keys/<shard>.arrow (sorted by key), scratch/notes/<shard>.arrow
+    resolve   each partition  -> scratch/edges/<partition>.arrow     a partition is a range of keys
+    examine   each shard      -> scratch/details/<shard>.arrow       only where the stage verifies by the text
+    confirm   each partition  -> scratch/confirmed/<partition>.arrow
+    settle    once            -> scratch/verdicts.arrow
+    apply     each shard      -> layer, ledger
+
+How many partitions there are follows from the number of keys alone, so it is the same on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.engine import Task
+from pipeline.errors import RunError
+from pipeline.stages.base import VERDICTS, CorpusStage, Outcome
+from pipeline.steps.base import Corpus, merged
+from pipeline.steps.rows import stage_from, stage_json, store
+from pipeline.steps.source import marked
+from pipeline.store.files import read_json, read_table, write_json, write_table
+from pipeline.store.layers import DOC, NumberedRows, Shard, read_shard
+from pipeline.store.step import Step
+from pipeline.units import say_bytes
+
+PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
+RESOLVE_FACTOR = (
+    6  # bytes a task of `resolve` needs for each byte of its keys: the keys, sorted, and what it makes of them
+)
+SETTLE_FACTOR = 8  # bytes `settle` needs for each byte of the edges
+MODULE = "pipeline.steps.corpus"
+
+
+@dataclass
+class CorpusWork:
+    """Makes the step of one corpus-wise stage."""
+
+    step: Step
+    stage: CorpusStage
+    corpus: Corpus
+    memory: int  # run.memory, to refuse before the work what would not fit
+    title: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.title = self.stage.name
+        self.steps = [self.step]
+
+    def phases(self) -> Iterator[list[Task]]:
+        shards = self.corpus.shards
+        corpus = {"shards": [shard.to_json() for shard in shards], "before": self.corpus.to_json()}
+        write_json(self.step.scratch("corpus.json"), corpus)  # named once, not in the arguments of every task
+        yield self._over_shards("observe", shards, self.stage.bytes_per_text_byte)
+        partitions, width = self._partitions()
+        yield self._over_partitions("resolve", partitions, RESOLVE_FACTOR * width)
+        if self.stage.wants_examination:
+            yield self._over_shards("examine", shards, self.stage.bytes_per_text_byte, partitions=partitions)
+            yield self._over_partitions("confirm", partitions, RESOLVE_FACTOR * width)
+        yield self._settle(partitions)
+        yield self._over_shards("apply", shards, 3.0)
+
+    def _arguments(self, **more: Any) -> dict[str, Any]:
+        return {
+            "folder": str(self.step.folder),
+            "stage": stage_json(self.stage),
+            **more,
+        }
+
+    def _over_shards(self, phase: str, shards: Sequence[Shard], factor: float, **more: Any) -> list[Task]:
+        return [
+            Task(
+                f"{MODULE}:{phase}",
+                self._arguments(at=at, **more),
+                memory=int((factor + 1) * shard.bytes),
+                documents=shard.rows,
+                bytes=shard.bytes,
+            )
+            for at, shard in enumerate(shards)
+            if self.step.marked(_mark(phase, shard.key)) is None
+        ]
+
+    def _partitions(self) -> tuple[int, int]:
+        """How many partitions the keys make, and how many bytes each holds."""
+        size = sum(marked(self.step, _mark("observe", shard.key))["key_bytes"] for shard in self.corpus.shards)
+        count = max(1, -(-size // PARTITION_BYTES))
+        return count, size // count
+
+    def _over_partitions(self, phase: str, count: int, memory: int) -> list[Task]:
+        return [
+            Task(f"{MODULE}:{phase}", self._arguments(partition=partition, partitions=count), memory=memory)
+            for partition in range(count)
+            if self.step.marked(_mark(phase, f"{partition:05d}")) is None
+        ]
+
+    def _settle(self, partitions: int) -> list[Task]:
+        if self.step.marked("settle") is not None:
+            return []
+        edges = _edge_files(self.step, self.stage, partitions)
+        need = SETTLE_FACTOR * sum(path.stat().st_size for path in edges)
+        if need > self.memory:
+            raise RunError(
+                f"{self.stage.name}: to join clusters takes about {say_bytes(need)}; run.memory: {say_bytes(self.memory)}",
+                hint=f"set run.memory to {say_bytes(need)} or more, or ask for fewer candidates (more rows a band)",
+            )
+        return [Task(f"{MODULE}:settle", self._arguments(partitions=partitions), memory=need)]
+
+    def manifest(self, step: Step) -> dict[str, Any]:
+        marks = [marked(step, _mark("apply", shard.key)) for shard in self.corpus.shards]
+        return {**merged(marks), "about": marked(step, "settle")["about"]}
+
+
+def _mark(phase: str, key: str) -> str:
+    return f"{phase}-{key}"
+
+
+def _open(folder: str, stage: dict[str, Any]) -> tuple[Step, CorpusStage, Corpus]:
+    step, made = Step(Path(folder)), stage_from(stage)
+    assert isinstance(made, CorpusStage), made.name
+    corpus = read_json(step.scratch("corpus.json"))
+    shards = tuple(Shard(**shard) for shard in corpus["shards"])
+    return step, made, Corpus(shards, tuple(Step(Path(folder)) for folder in corpus["before"]))
+
+
+def _read(shard: Shard, corpus: Corpus, stage: CorpusStage) -> pa.Table:
+    """The documents of a shard that the stage is for."""
+    docs = read_shard(shard, corpus.steps)
+    return docs.filter(stage.where.matches(docs)) if stage.where else docs
+
+
+def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
+    """Task: keys and notes of one shard."""
+    step, made, corpus = _open(folder, stage)
+    shard = corpus.shards[at]
+    docs = _read(shard, corpus, made)
+    observed = made.observe(docs)
+    files = {}
+    path = step.scratch(f"keys/{shard.key}.arrow")
+    files[path] = write_table(path, observed.keys.sort_by([("key", "ascending"), (DOC, "ascending")]))
+    if observed.notes is not None:
+        path = step.scratch(f"notes/{shard.key}.arrow")
+        files[path] = write_table(path, observed.notes.append_column(DOC, docs.column(DOC)))
+    step.mark(
+        _mark("observe", shard.key), {"key_bytes": observed.keys.nbytes, "notes": observed.notes is not None}, files
+    )
+    return {"documents": shard.rows, "bytes": shard.bytes}
+
+
+def _keys(step: Step, shards: Sequence[Shard], partition: int, partitions: int) -> pa.Table:
+    """All keys of one partition, from all shards. Keys are spread evenly over [0, 2^64), partitions cut that evenly."""
+    low, high = ((p * 2**64 // partitions) for p in (partition, partition + 1))
+    parts = []
+    for shard in shards:
+        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
+        keys = table.column("key").to_numpy()
+        begin = np.searchsorted(keys, np.uint64(low))
+        end = len(keys) if high == 2**64 else np.searchsorted(keys, np.uint64(high))
+        parts.append(table.slice(begin, end - begin))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def _notes(step: Step, shards: Sequence[Shard], kind: str) -> NumberedRows | None:
+    files = [step.scratch(f"{kind}/{shard.key}.arrow") for shard in shards]
+    return NumberedRows(shards, files) if files and files[0].exists() else None
+
+
+def resolve(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
+    """Task: edges of one partition of the keys."""
+    step, made, corpus = _open(folder, stage)
+    edges = made.resolve(_keys(step, corpus.shards, partition, partitions), _notes(step, corpus.shards, "notes"))
+    path = step.scratch(f"edges/{partition:05d}.arrow")
+    step.mark(_mark("resolve", f"{partition:05d}"), {}, {path: write_table(path, edges)})
+    return {}
+
+
+def examine(folder: str, stage: dict[str, Any], at: int, partitions: int) -> dict[str, Any]:
+    """Task: details of those documents of one shard that have an edge."""
+    step, made, corpus = _open(folder, stage)
+    shard = corpus.shards[at]
+    docs = _read(shard, corpus, made)
+    wanted = [np.zeros(0, np.uint64)]
+    for partition in range(partitions):
+        edges = read_table(step.scratch(f"edges/{partition:05d}.arrow"))
+        for end in (edges.column(0).to_numpy(), edges.column(1).to_numpy()):
+            wanted.append(np.unique(end[(end >= shard.base) & (end < shard.base + shard.rows)]))
+    docs = docs.filter(pc.is_in(docs.column(DOC), pa.array(np.unique(np.concatenate(wanted)))))
+    path = step.scratch(f"details/{shard.key}.arrow")
+    step.mark(_mark("examine", shard.key), {}, {path: write_table(path, made.examine(docs))})
+    return {"documents": shard.rows, "bytes": shard.bytes}
+
+
+def confirm(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
+    """Task: those edges of one partition that hold when looked at closely."""
+    step, made, corpus = _open(folder, stage)
+    details = _notes(step, corpus.shards, "details")
+    assert details is not None
+    edges = made.confirm(read_table(step.scratch(f"edges/{partition:05d}.arrow")), details)
+    path = step.scratch(f"confirmed/{partition:05d}.arrow")
+    step.mark(_mark("confirm", f"{partition:05d}"), {}, {path: write_table(path, edges)})
+    return {}
+
+
+def _edge_files(step: Step, stage: CorpusStage, partitions: int) -> list[Path]:
+    kind = "confirmed" if stage.wants_examination else "edges"
+    return [step.scratch(f"{kind}/{partition:05d}.arrow") for partition in range(partitions)]
+
+
+def settle(folder: str, stage: dict[str, Any], partitions: int) -> dict[str, Any]:
+    """Task: verdicts from all edges. Document numbers in `about["clusters"]` become ids and the beginnings of texts."""
+    step, made, corpus = _open(folder, stage)
+    settled = made.settle(pa.concat_tables(map(read_table, _edge_files(step, made, partitions))))
+    verdicts = pa.table([settled.verdicts.column(f.name).cast(f.type) for f in VERDICTS], schema=VERDICTS)
+    path = step.scratch("verdicts.arrow")
+    files = {path: write_table(path, verdicts.sort_by(DOC))}
+    about = dict(settled.about)
+    if "clusters" in about:
+        show = partial(_shown, corpus)
+        about["clusters"] = [{**cluster, "documents": show(cluster["documents"])} for cluster in about["clusters"]]
+    step.mark("settle", {"about": about}, files)
+    return {}
+
+
+def _shown(corpus: Corpus, docs: Sequence[int]) -> list[dict[str, str]]:
+    """Id and beginning of the text of some documents, in this order."""
+    out = []
+    for doc in docs:
+        shard = next(s for s in corpus.shards if s.base <= doc < s.base + s.rows)
+        table = read_shard(shard, corpus.steps, ["id", "text"])
+        row = table.filter(pc.equal(table.column(DOC), pa.scalar(doc, pa.uint64())))
+        text = pc.utf8_slice_codeunits(row.column("text"), 0, 200)[0].as_py()
+        out.append({"id": row.column("id")[0].as_py(), "excerpt": text})
+    return out
+
+
+def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
+    """Task: layer and ledger of one shard from the verdicts on its documents."""
+    step, made, corpus = _open(folder, stage)
+    shard = corpus.shards[at]
+    docs = read_shard(shard, corpus.steps)
+    verdicts = read_table(step.scratch("verdicts.arrow"))
+    begin, end = np.searchsorted(
+        verdicts.column(DOC).to_numpy(), np.array([shard.base, shard.base + shard.rows], np.uint64)
+    )
+    named = _named(verdicts.slice(begin, end - begin), docs, corpus.shards)
+    outcome: Outcome = made.apply(docs, named)
+    store(step, shard.key, made.name, docs, outcome, mark=_mark("apply", shard.key))
+    return {"documents": shard.rows, "bytes": shard.bytes}
+
+
+def _named(verdicts: pa.Table, docs: pa.Table, shards: Sequence[Shard]) -> pa.Table:
+    """Verdicts with rows of `docs` for documents, and ids for twins and neighbours."""
+    names = NumberedRows(shards, [Step(Path(s.source)).layer(s.key) for s in shards], ["id"])
+    rows = np.searchsorted(docs.column(DOC).to_numpy(), verdicts.column(DOC).to_numpy())
+    columns: dict[str, Any] = {"row": pa.array(rows, pa.int64())}
+    for name in ("twin", "neighbour"):
+        numbers = pc.fill_null(verdicts.column(name), verdicts.column("twin")).to_numpy()
+        columns[name] = names.take(numbers).column("id") if len(numbers) else pa.array([], pa.string())
+    columns["similarity"] = verdicts.column("similarity")
+    return pa.table(columns)

@@ -1,0 +1,93 @@
+"""The step of the token ids: a layer a shard, with `tokens` (list<int32>, `</s>` at its end) and `text_bytes` (int64).
+
+Its manifest tallies tokens/<lang>, bytes/<lang>, and words/<lang> where `measure` counted words: what fertility is made
+of. Packing to another length reads these lists again and encodes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.encode import Encoder
+from pipeline.engine import Task
+from pipeline.steps.base import Corpus, merged
+from pipeline.steps.source import marked
+from pipeline.steps.tokenizer import tokenizer_of
+from pipeline.store.counts import count_kept
+from pipeline.store.files import write_table
+from pipeline.store.layers import Shard, read_shard
+from pipeline.store.step import Step
+
+MODULE = "pipeline.steps.encode"
+# bytes that a task needs for each byte of text, at worst: kernels where it is one word (else 6), the library where it
+# is one document (else 4)
+BY_KERNEL, BY_LIBRARY = 24, 120
+
+
+@dataclass
+class EncodeWork:
+    """Makes the step of the token ids."""
+
+    step: Step
+    tokenizer: Step
+    corpus: Corpus
+    title: str = field(default="encode", init=False)
+
+    def __post_init__(self) -> None:
+        self.steps = [self.step]
+
+    def phases(self) -> Iterator[list[Task]]:
+        encoder = _encoder(str(self.tokenizer.folder))
+        encoder.warm()  # here, before workers would each compile the same
+        factor = BY_KERNEL if encoder.by_kernel else BY_LIBRARY
+        yield [self._task(shard, factor) for shard in self.corpus.shards if self.step.marked(shard.key) is None]
+
+    def _task(self, shard: Shard, factor: int) -> Task:
+        arguments = {
+            "folder": str(self.step.folder),
+            "tokenizer": str(self.tokenizer.folder),
+            "shard": shard.to_json(),
+            "before": self.corpus.to_json(),
+        }
+        memory = factor * shard.bytes
+        return Task(f"{MODULE}:encode_shard", arguments, memory=memory, documents=shard.rows, bytes=shard.bytes)
+
+    def manifest(self, step: Step) -> dict[str, Any]:
+        return {**merged([marked(step, shard.key) for shard in self.corpus.shards]), "about": {}}
+
+
+def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
+    """Task: writes the token ids of a shard's documents."""
+    step, here = Step(Path(folder)), Shard(**shard)
+    columns = ["source", "kind", "lang", "text", "words"]
+    docs = read_shard(here, [Step(Path(name)) for name in before], columns)
+    tokens = _encoder(tokenizer).encode(docs.column("text"))
+    layer = pa.table({"tokens": tokens, "text_bytes": pc.binary_length(docs.column("text")).cast(pa.int64())})
+    result = {"kept": count_kept(docs), "tallies": _tallies(docs, layer)}
+    step.mark(here.key, result, {step.layer(here.key): write_table(step.layer(here.key), layer)})
+    return {"documents": here.rows, "bytes": here.bytes}
+
+
+@lru_cache(maxsize=1)
+def _encoder(folder: str) -> Encoder:
+    return Encoder(tokenizer_of(Step(Path(folder))))  # kept: BLOOM's own takes a second to load
+
+
+def _tallies(docs: pa.Table, layer: pa.Table) -> dict[str, int]:
+    counts = {
+        "tokens": pc.list_value_length(layer.column("tokens")).cast(pa.int64()),
+        "bytes": layer.column("text_bytes"),
+    }
+    if "words" in docs.column_names:
+        counts["words"] = docs.column("words").cast(pa.int64())
+    table = pa.table({"lang": docs.column("lang"), **counts})
+    rows = table.group_by("lang").aggregate([(name, "sum") for name in counts]).to_pylist()
+    sums = {f"{name}/{row['lang']}": row[f"{name}_sum"] for row in rows for name in counts}
+    return {name: count for name, count in sums.items() if count is not None}

@@ -1,0 +1,205 @@
+"""Reading a source into shards: records become documents with ids for life, what cannot be read goes to the ledger.
+
+    files of a source -> groups -> one task a group -> shards `<source>-<group>-<number>` of `shard_size` bytes of text
+
+Groups and shards are cut by rules on the data alone. Each shard's mark says how far the files were read, so a killed
+task goes on behind its last finished shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.document import DOCUMENT, UNDETERMINED, document_id
+from pipeline.engine import Task
+from pipeline.sources import SOURCES
+from pipeline.sources.base import Bad, InputFile, Record, Source
+from pipeline.steps.base import merged
+from pipeline.store.counts import count_dropped, count_kept, total
+from pipeline.store.files import write_table
+from pipeline.store.layers import Shard
+from pipeline.store.ledger import EXCERPT, LEDGER, write_ledger
+from pipeline.store.step import Step
+
+GROUP_BYTES = 32_000_000  # of files as they lie, compressed or not
+DAMAGED = ("truncated", "unreadable")  # reasons that say a whole file is not as it should be
+
+
+def groups(files: Sequence[InputFile]) -> list[list[InputFile]]:
+    """Runs of consecutive files of about GROUP_BYTES; a file is never divided, one of unknown size stands alone."""
+    out: list[list[InputFile]] = []
+    room = 0
+    for file in files:
+        if not out or room < file.size or not file.size:
+            out.append([])
+            room = GROUP_BYTES
+        out[-1].append(file)
+        room -= file.size or room
+    return out
+
+
+@dataclass
+class SourceWork:
+    """Makes the step of one source."""
+
+    step: Step
+    source: Source
+    shard_size: int
+    title: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.title = f"read {self.source.name}"
+        self.steps = [self.step]
+        self._groups = groups(self.source.files())
+
+    def phases(self) -> Iterator[list[Task]]:
+        yield [
+            self._task(i, files) for i, files in enumerate(self._groups) if self.step.marked(f"group-{i:05d}") is None
+        ]
+
+    def _task(self, group: int, files: list[InputFile]) -> Task:
+        arguments = {
+            "folder": str(self.step.folder),
+            "kind": self.source.type,
+            "settings": self.source.model_dump(mode="json"),
+            "files": [[f.path, f.url, f.size] for f in files],
+            "group": group,
+            "shard_size": self.shard_size,
+        }
+        # a shard under way, its Arrow copy, and one document more as bytes, text and JSON
+        memory = 4 * self.shard_size + 8 * min(self.source.max_document, max(self.shard_size, 4_000_000))
+        return Task("pipeline.steps.source:read_group", arguments, memory=memory, bytes=sum(f.size for f in files))
+
+    def manifest(self, step: Step) -> dict[str, Any]:
+        marks = []
+        for group in range(len(self._groups)):
+            count = marked(step, f"group-{group:05d}")["shards"]
+            marks += [marked(step, f"shard-{self.source.name}-{group:05d}-{number:04d}") for number in range(count)]
+        shards = [{"key": mark["key"], "rows": mark["rows"], "bytes": mark["bytes"]} for mark in marks]
+        harmless = sorted({reason for mark in marks for reason in mark["harmless"]})
+        about = {"files": sum(map(len, self._groups)), "harmless": harmless}
+        return {**merged(marks), "shards": shards, "about": about}
+
+
+def marked(step: Step, task: str) -> dict[str, Any]:
+    """The mark of a task that is done."""
+    mark = step.marked(task)
+    assert mark is not None, f"{step.folder.name}: {task} was never done"
+    return mark
+
+
+def shards_of(step: Step, source: str, base: int) -> list[Shard]:
+    """The shards of a sealed source, their documents numbered from `base`."""
+    out = []
+    for shard in step.manifest()["shards"]:
+        out.append(Shard(shard["key"], str(step.folder), base, shard["rows"], shard["bytes"]))
+        base += shard["rows"]
+    return out
+
+
+def bad_shares(manifest: dict[str, Any]) -> tuple[float, float]:
+    """Share of records that could not be read, and of files that are damaged."""
+    harmless = manifest["about"]["harmless"]
+    bad = sum(cell["documents"] for cell in manifest["dropped"] if cell["reason"] not in harmless)
+    damaged = sum(cell["documents"] for cell in manifest["dropped"] if cell["reason"] in DAMAGED)
+    return bad / max(1, bad + total(manifest["kept"])), damaged / max(1, manifest["about"]["files"])
+
+
+@dataclass
+class _Writer:
+    """Collects documents and ledger rows of a group and writes a shard whenever enough text has come together."""
+
+    step: Step
+    source: Source
+    group: int
+    shard_size: int
+    number: int = 0
+    bytes: int = 0
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    bad: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, file: InputFile, record: Record) -> None:
+        text = record.text.encode() if isinstance(record.text, str) else record.text
+        path = record.path if record.path is not None else file.path
+        lang = self.source.lang or record.lang
+        identity = document_id(self.source.name, path, record.row)
+        self.rows.append((identity, self.source.name, record.kind, lang, lang or UNDETERMINED, text, record.meta))
+        self.bytes += len(text)
+
+    def refuse(self, file: InputFile, bad: Bad) -> None:
+        path = bad.path if bad.path is not None else file.path
+        row = {"id": document_id(self.source.name, path, bad.row), "source": self.source.name, "stage": "source"}
+        row |= {"reason": bad.reason, "value": bad.value, "limit": bad.limit, "file": file.path, "offset": bad.offset}
+        self.bad.append(row | {"excerpt": bad.detail[:EXCERPT], "_counts": bad.counts})
+
+    @property
+    def full(self) -> bool:
+        # the second bound keeps a flood of empty documents from growing without end
+        return self.bytes >= self.shard_size or len(self.rows) + len(self.bad) >= max(1000, self.shard_size // 64)
+
+    def flush(self, position: tuple[int, int]) -> None:
+        """Writes the shard and its mark; `position` is the file and the row to go on with."""
+        key = f"{self.source.name}-{self.group:05d}-{self.number:04d}"
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(DOCUMENT)
+        arrays = [_array(values, f.type) for values, f in zip(columns, DOCUMENT, strict=True)]
+        docs = pa.table(arrays, schema=DOCUMENT)
+        harmless = sorted({row["reason"] for row in self.bad if not row.pop("_counts")})
+        ledger = pa.Table.from_pylist(self.bad, schema=LEDGER)
+        files = {
+            self.step.layer(key): write_table(self.step.layer(key), docs),
+            self.step.ledger(key): write_ledger(self.step.ledger(key), ledger),
+        }
+        result = {
+            "key": key,
+            "rows": docs.num_rows,
+            "bytes": self.bytes,
+            "position": list(position),
+            "harmless": harmless,
+        }
+        self.step.mark(f"shard-{key}", {**result, "kept": count_kept(docs), "dropped": count_dropped(ledger)}, files)
+        self.number, self.bytes, self.rows, self.bad = self.number + 1, 0, [], []
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_large_string(kind):
+        return pa.array(values, pa.large_binary()).cast(kind)  # the cast checks that it is UTF-8
+    return pa.array(values, kind)
+
+
+def read_group(
+    folder: str, kind: str, settings: dict[str, Any], files: list[list[Any]], group: int, shard_size: int
+) -> dict[str, Any]:
+    """Task: reads a group of files to its end, behind the shards that are done already."""
+    source = SOURCES[kind].model_validate(settings)
+    writer = _Writer(Step(Path(folder)), source, group, shard_size)
+    at, row = _resume(writer)
+    documents = size = 0
+    for index, file in list(enumerate(InputFile(*f) for f in files))[at:]:
+        for item in source.read(file, skip=row if index == at else 0):
+            if isinstance(item, Record):
+                writer.add(file, item)
+                documents += 1
+            else:
+                writer.refuse(file, item)
+            if writer.full:
+                size += writer.bytes
+                writer.flush((index, item.row + 1))
+    if writer.rows or writer.bad or not writer.number:
+        size += writer.bytes
+        writer.flush((len(files), 0))
+    writer.step.mark(f"group-{group:05d}", {"shards": writer.number}, {})
+    return {"documents": documents, "bytes": size}
+
+
+def _resume(writer: _Writer) -> tuple[int, int]:
+    """Passes over the shards that are done; the file and row behind the last of them."""
+    position = (0, 0)
+    while mark := writer.step.marked(f"shard-{writer.source.name}-{writer.group:05d}-{writer.number:04d}"):
+        position = tuple(mark["position"])
+        writer.number += 1
+    return position

@@ -1,0 +1,1 @@
+"""What stands on disk: step folders, their layers, ledgers and manifests, written whole or not at all."""

@@ -1,0 +1,125 @@
+"""Files that are there whole or not at all: written aside, flushed to disk, renamed.
+
+    write_table(path, table) -> FileInfo(bytes, rows, sha256)
+
+A killed process leaves at most a `.tmp-…` file, which the next run sweeps away. Arrow files are IPC streams of one
+record batch, uncompressed where they are to be memory-mapped (layers, packed rows), zstd where they are only kept
+(ledgers).
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.errors import InputError, RunError
+
+TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What a manifest says about a file."""
+
+    bytes: int
+    rows: int
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@contextmanager
+def written_whole(path: Path, flush: bool = True) -> Iterator[Path]:
+    """Gives a temporary path to write to; on leaving, flushes and renames it to `path`. Leaves nothing on an error.
+
+    Without `flush` the file may be lost or torn if the machine itself fails: for what can be made again unseen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
+    try:
+        yield aside
+        if flush:
+            _flush(aside)
+        aside.replace(path)
+        if flush:
+            _flush(path.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise RunError(
+                f"the disk is full: cannot write {path}: {error.strerror}",
+                hint="free some space (`pipeline prune` removes old steps) and run again: finished shards stay",
+            ) from error
+        raise
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_table(path: Path, table: pa.Table, compression: str | None = None) -> FileInfo:
+    """Writes one Arrow IPC stream of one record batch. Raises RunError on a full disk."""
+    table = table.combine_chunks()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+
+    def write(aside: Path) -> None:
+        with pa.OSFile(str(aside), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+            writer.write_table(table, max_chunksize=max(1, table.num_rows))
+
+    return write_file(path, write, rows=table.num_rows)
+
+
+def write_json(path: Path, value: Any) -> FileInfo:
+    """Writes JSON for people and programs: sorted keys, indented, UTF-8."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return write_file(path, lambda aside: aside.write_text(text, "utf-8") and None)
+
+
+def write_file(path: Path, write: Callable[[Path], None], rows: int = 0) -> FileInfo:
+    """Lets `write` fill a temporary file and puts it in place; the digest is of what stands on disk."""
+    with written_whole(path) as aside:
+        write(aside)
+        with aside.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = aside.stat().st_size
+    return FileInfo(bytes=size, rows=rows, sha256=sha256)
+
+
+def read_table(path: Path) -> pa.Table:
+    """Memory-maps an Arrow IPC stream: no byte is read before it is used. Raises InputError if damaged or gone."""
+    try:
+        with pa.memory_map(str(path)) as source:
+            return pa.ipc.open_stream(source).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(
+            f"cannot read {path}: {error}",
+            hint="`pipeline verify CONFIG` tells which steps are damaged; delete those and run again",
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON that we wrote. Raises InputError where it is damaged or gone."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {error}", hint="delete the folder it stands in and run again") from error
+
+
+def sweep(folder: Path) -> None:
+    """Removes temporary files that a killed run left."""
+    for path in folder.rglob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)
