@@ -1,0 +1,52 @@
+"""The language mix as a short table for the terminal.
+
+Every word goes through `visible` into a `Text`, which reads no markup: what a language or a reason is called cannot
+colour or move anything. It must never print by itself but in `print_table`.
+"""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.report.numbers import Report
+from pipeline.report.wording import count, plural, say_bytes, share, visible
+
+MOST = 60  # languages
+
+
+def terminal_table(report: Report) -> Table:
+    """Language, documents, bytes, tokens, share, tokens per word, bytes per token, kept; of what is left at the end."""
+    table = Table(title=Text(_title(report)), title_justify="left", title_style="", box=None, pad_edge=False)
+    for name in ("language", "", "documents", "bytes", "tokens", "share", "tok/word", "bytes/tok", "kept"):
+        table.add_column(name, justify="left" if name in ("language", "") else "right", no_wrap=True)
+    rows = [row for row in report.languages if row["documents"]]
+    for row in rows[:MOST]:
+        cells = [
+            row["name"],
+            row["lang"] if row["lang"] != row["name"] else "",
+            count(row["documents"]),
+            say_bytes(row["bytes"]),
+        ]
+        cells += ["" if row["tokens"] is None else count(row["tokens"]), share(row["share"])]
+        cells += ["" if row[what] is None else f"{row[what]:.2f}" for what in ("tokens_per_word", "bytes_per_token")]
+        cells += ["" if row["kept"] is None else share(row["kept"])]
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    if len(rows) > MOST:
+        table.add_row(Text(f"and {len(rows) - MOST} more: see the report"))
+    return table
+
+
+def print_table(report: Report, console: Console) -> None:
+    """The table, and the warnings below it."""
+    console.print(terminal_table(report))
+    for warning in report.warnings:
+        console.print(Text(f"{warning['level']}: {visible(warning['text'])}"))
+
+
+def _title(report: Report) -> str:
+    totals = report.totals
+    tokens = "" if totals["tokens"] is None else f", {count(totals['tokens'])} tokens"
+    kept = f"{count(totals['documents'])} of {plural(totals['documents_in'], 'record')} kept"
+    return f"{kept}, {say_bytes(totals['bytes'])}{tokens}, {plural(totals['languages'], 'language')}"

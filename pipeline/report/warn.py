@@ -1,0 +1,137 @@
+"""What a reader of the report has to know first: one sentence each, the gravest on top.
+
+    report parts -> [{level: 'error' | 'warning' | 'notice', text, langs}]
+
+It must never repeat what is as it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.document import UNDETERMINED
+from pipeline.report.levels import Level, imbalances
+from pipeline.report.wording import count, plural, share
+
+FEW_TOKENS = 10_000  # a language with fewer is named: no model learns to write it from so little
+HALF = 0.5  # a stage that drops more of a language is named
+AT_LEAST = 5  # documents of a language, for a share of it to mean something
+NAMED = 12  # languages in one sentence
+
+Warning_ = dict[str, Any]
+
+
+def warnings(
+    funnel: Sequence[Level],
+    languages: Sequence[dict[str, Any]],
+    sources: Sequence[dict[str, Any]],
+    tokenizer: dict[str, Any] | None,
+) -> list[Warning_]:
+    """All warnings; none where all is well."""
+    return [
+        *[
+            _say("error", f"The books do not balance: {text}. Run `pipeline verify CONFIG`.")
+            for text in imbalances(funnel)
+        ],
+        *_unreadable(sources),
+        *_vanished(funnel, languages),
+        *_unevaluated(languages),
+        *_halved(funnel, {row["lang"]: row["name"] for row in languages if row["documents"]}),
+        *_small_vocabulary(tokenizer),
+        *_few_tokens(languages),
+    ]
+
+
+def _say(level: str, text: str, langs: Sequence[str] = ()) -> Warning_:
+    return {"level": level, "text": text, "langs": list(langs)}
+
+
+def _names(rows: Sequence[dict[str, Any]]) -> str:
+    shown = ", ".join(row["name"] for row in rows[:NAMED])
+    return shown if len(rows) <= NAMED else f"{shown} and {len(rows) - NAMED} more"
+
+
+def _unreadable(sources: Sequence[dict[str, Any]]) -> list[Warning_]:
+    out = []
+    for source in sources:
+        if source["bad"]:
+            reasons = ", ".join(
+                f"{reason} {count(n)}" for reason, n in source["reasons"].items() if reason not in source["harmless"]
+            )
+            text = f"{plural(source['bad'], 'record')} of the source {source['name']} could not be read ({reasons})."
+            out.append(
+                _say("warning", f"{text} File and offset of each stand in its ledger; some are shown under Sources.")
+            )
+    return out
+
+
+def _vanished(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> list[Warning_]:
+    """Languages of which nothing is left: those that a source declares, and those that were only found."""
+    declared = {lang for level in funnel[:1] for lang, row in level["languages"].items() if row["documents"]}
+    gone = [row for row in languages if not row["documents"] and row["lang"] != UNDETERMINED]
+    out = []
+    if dropped := [row for row in gone if row["documents_in"] and row["lang"] in declared]:
+        head = plural(len(dropped), "language")
+        text = f"{head} vanished: all documents of {_counted(dropped)} were dropped."
+        out.append(_say("warning", text, [row["lang"] for row in dropped]))
+    if renamed := [row for row in gone if not row["documents_in"]]:
+        text = f"Every document declared as {_names(renamed)} was found to be of another language."
+        out.append(_say("warning", text, [row["lang"] for row in renamed]))
+    if found := [row for row in gone if row["documents_in"] and row["lang"] not in declared]:
+        text = f"No source declares {_counted(found)}: all documents that were found to be of these were dropped."
+        out.append(_say("notice", text, [row["lang"] for row in found]))
+    return out
+
+
+def _counted(rows: Sequence[dict[str, Any]]) -> str:
+    return _names([{"name": f"{row['name']} ({count(row['documents_in'])})"} for row in rows])
+
+
+def _unevaluated(languages: Sequence[dict[str, Any]]) -> list[Warning_]:
+    rows = [row for row in languages if row["train"] and not row["valid"]]
+    if not rows:
+        return []
+    return [
+        _say(
+            "notice", f"No held-out text for {_names(rows)}: loss cannot be told for it.", [row["lang"] for row in rows]
+        )
+    ]
+
+
+def _halved(funnel: Sequence[Level], names: dict[str, str]) -> list[Warning_]:
+    out = []
+    for level in funnel:
+        rows = {lang: row for lang, row in level["languages"].items() if lang in names}  # not those that vanished
+        lost = {
+            lang: row["dropped"] / (row["dropped"] + row["documents"])
+            for lang, row in rows.items()
+            if row["dropped"] >= AT_LEAST
+        }
+        hit = sorted((lang for lang, part in lost.items() if part > HALF), key=lambda lang: (-lost[lang], lang))
+        if hit:
+            named = ", ".join(f"{names[lang]} ({share(lost[lang])})" for lang in hit[:NAMED])
+            more = f" and {len(hit) - NAMED} more" if len(hit) > NAMED else ""
+            out.append(
+                _say("warning", f"{level['label']} dropped more than half of the documents of {named}{more}.", hit)
+            )
+    return out
+
+
+def _small_vocabulary(tokenizer: dict[str, Any] | None) -> list[Warning_]:
+    if not tokenizer or not tokenizer.get("asked") or tokenizer["vocab_size"] >= tokenizer["asked"]:
+        return []
+    got, asked = count(tokenizer["vocab_size"]), count(tokenizer["asked"])
+    return [
+        _say("warning", f"The vocabulary has {got} tokens, not the {asked} asked for: the sample holds no more merges.")
+    ]
+
+
+def _few_tokens(languages: Sequence[dict[str, Any]]) -> list[Warning_]:
+    few = [row for row in languages if row["documents"] and row["tokens"] is not None and row["tokens"] < FEW_TOKENS]
+    few.sort(key=lambda row: (row["tokens"], row["lang"]))
+    if not few:
+        return []
+    head = "1 language has" if len(few) == 1 else f"{len(few)} languages have"
+    text = f"{head} fewer than {count(FEW_TOKENS)} tokens: {_names(few)}."
+    return [_say("notice", text, [row["lang"] for row in few])]
