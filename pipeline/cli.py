@@ -1,0 +1,277 @@
+"""The command line: `pipeline run|plan|report|trace|verify|prune|stages`.
+
+stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed; 2: you asked wrongly; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import config as configs
+from pipeline import describe
+from pipeline import report as reports
+from pipeline.errors import InputError, SeedbedError
+from pipeline.plan import Planned, plan, strangers
+from pipeline.progress import talk
+from pipeline.run import run as run_config
+from pipeline.sources import SOURCES
+from pipeline.stages import STAGES
+from pipeline.store.counts import total
+from pipeline.store.lock import owned
+from pipeline.store.step import faults
+from pipeline.trace import trace as trace_document
+from pipeline.units import say_bytes
+
+app = typer.Typer(
+    help="From raw multilingual text and code to packed token shards, every document accounted for.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config, such as configs/demo.yaml")]
+Workdir = Annotated[Path | None, typer.Option(help="folder of the steps; overrides run.workdir")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+
+
+def load(path: Path, workdir: Path | None, **more: Any) -> configs.Config:
+    overrides = {"workdir": workdir and str(workdir), **more}
+    return configs.load(path, {k: v for k, v in overrides.items() if v is not None})
+
+
+def console(stderr: bool = False) -> Console:
+    """Where tables go; wide enough for them where there is no terminal that has a width of its own."""
+    there = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, width=None if there else 110)
+
+
+@app.command()
+def run(
+    config: ConfigPath,
+    workdir: Workdir = None,
+    workers: Annotated[str | None, typer.Option(help="processes, or auto; changes no byte")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="bound on all processes together, such as 8GB; changes no byte")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make every step of CONFIG that does not stand yet, then write the report.
+
+    A killed run goes on where it stopped; a changed parameter makes that step and those after it again, nothing else.
+
+        pipeline run configs/demo.yaml
+        pipeline run configs/demo.yaml --workers 8 --memory 32GB
+    """
+    count = int(workers) if workers is not None and workers.isdecimal() else workers
+    loaded = load(config, workdir, workers=count, memory=memory)
+    voice = talk(quiet or as_json)
+    result = run_config(loaded, voice)
+    steps = [_state(p) for p in result.steps]
+    if as_json:
+        out = {"steps": steps, "made": result.made, "seconds": round(result.seconds, 3)}
+        print(
+            json.dumps({**out, "report": str(result.report), "packed": str(result.packed) if result.packed else None})
+        )
+        return
+    if not quiet:
+        reports.print_table(reports.gather([p.step for p in result.steps]), console(stderr=True))
+        made = f"made {len(result.made)} of {len(result.steps)} steps" if result.made else "all steps stood already"
+        voice.say(f"{made} in {result.seconds:.1f} s")
+    print(f"report  {result.report}")
+    if result.packed:
+        print(f"packed  {result.packed}")
+
+
+def _state(planned: Planned) -> dict[str, Any]:
+    state: dict[str, Any] = {"step": planned.step.folder.name, "name": planned.name, "address": planned.address}
+    if not planned.step.sealed:
+        marks = planned.step.folder / "marks"
+        return {**state, "state": "begun" if marks.exists() else "to do"}
+    manifest = planned.step.manifest()
+    if planned.kind == "packed":
+        return {**state, "state": "sealed"}
+    return {
+        **state,
+        "state": "sealed",
+        "documents": total(manifest["kept"]),
+        "bytes": total(manifest["kept"], "bytes"),
+        "dropped": total(manifest["dropped"]),
+    }
+
+
+@app.command("plan")
+def show_plan(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False) -> None:
+    """Say what `run` would do: each step, its address, and whether it stands. Runs nothing.
+
+    pipeline plan configs/demo.yaml
+    """
+    loaded = load(config, workdir)
+    steps = [_state(p) for p in plan(loaded)]
+    settings = {
+        "workdir": str(loaded.run.workdir),
+        "memory": loaded.run.memory_bytes,
+        "workers": loaded.run.worker_count,
+    }
+    if as_json:
+        print(json.dumps({**settings, "steps": steps}))
+        return
+    table = Table("step", "address", "state", box=None)
+    for column in ("documents", "text", "dropped"):
+        table.add_column(column, justify="right")
+    for step in steps:
+        size = say_bytes(step["bytes"]) if "bytes" in step else ""
+        numbers = (f"{step['documents']:,}", size, f"{step['dropped']:,}") if "documents" in step else ("", "", "")
+        table.add_row(step["name"], step["address"], step["state"], *numbers)
+    console().print(table)
+    todo = sum(step["state"] != "sealed" for step in steps)
+    memory = say_bytes(settings["memory"])
+    print(
+        f"{todo} of {len(steps)} steps to make in {settings['workdir']}, "
+        f"with {settings['workers']} workers within {memory}"
+    )
+
+
+@app.command()
+def report(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False) -> None:
+    """Write the report of the steps that stand, and print the language mix.
+
+    pipeline report configs/demo.yaml
+    """
+    loaded = load(config, workdir)
+    steps = [p.step for p in plan(loaded) if p.step.sealed]
+    if not steps:
+        raise InputError(f"no step of {config} stands in {loaded.run.workdir}", hint=f"pipeline run {config}")
+    gathered = reports.gather(steps)
+    page = reports.write(gathered, loaded.run.workdir)
+    if as_json:
+        print((page.parent / "report.json").read_text("utf-8"))
+        return
+    reports.print_table(gathered, console())
+    print(f"report  {page}", file=sys.stderr)
+
+
+@app.command()
+def trace(
+    config: ConfigPath,
+    document: Annotated[str, typer.Argument(metavar="ID", help="a document's id: <source>/<path>#<row>")],
+    workdir: Workdir = None,
+    text: Annotated[bool, typer.Option("--text", help="print its text as it was last seen")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell the life of one document: read, changed, dropped or packed, step by step.
+
+    pipeline trace configs/demo.yaml 'udhr/udhr.jsonl.zst#7'
+    """
+    life = trace_document(plan(load(config, workdir)), document)
+    if as_json:
+        print(json.dumps({"id": life.id, "events": life.events, "text": life.text}, ensure_ascii=False))
+        return
+    for event in life.events:
+        detail = "  ".join(f"{k}={_plain(v)}" for k, v in event.items() if k not in ("step", "what") and v is not None)
+        print(f"{event['step']:<40} {event['what']:<10} {detail}")
+    if text and life.text is not None:
+        print(life.text)
+
+
+def _plain(value: Any) -> str:
+    """A value on one line, without characters that a terminal would obey."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "".join(c if c.isprintable() else "·" for c in text)
+
+
+@app.command()
+def verify(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False) -> None:
+    """Read every sealed file again and compare it with its seal. Exit 1 if one is not as it was.
+
+    pipeline verify configs/demo.yaml
+    """
+    sealed = [p.step for p in plan(load(config, workdir)) if p.step.sealed]
+    found = {step.folder.name: list(faults(step)) for step in sealed}
+    if as_json:
+        print(json.dumps(found))
+    else:
+        for name, sentences in found.items():
+            print(f"{name:<48} {'as sealed' if not sentences else '; '.join(sentences)}")
+    if damaged := [str(step.folder) for step in sealed if found[step.folder.name]]:
+        raise InputError(
+            f"{len(damaged)} of {len(sealed)} steps are damaged", hint=f"rm -r {' '.join(damaged)} and run again"
+        )
+
+
+@app.command()
+def prune(
+    config: ConfigPath,
+    workdir: Workdir = None,
+    yes: Annotated[bool, typer.Option("--yes", help="remove them; without it they are only named")] = False,
+) -> None:
+    """Remove steps in the workdir that CONFIG does not use (left by earlier parameters).
+
+    pipeline prune configs/demo.yaml          # name them
+    pipeline prune configs/demo.yaml --yes    # remove them
+    """
+    loaded = load(config, workdir)
+    with owned(loaded.run.workdir):
+        used = {p.step.folder for p in plan(loaded)}
+        for folder in strangers(loaded, used.__contains__):
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
+            if yes:
+                shutil.rmtree(folder)
+
+
+@app.command()
+def stages(
+    name: Annotated[str | None, typer.Argument(help="one stage or source, in full")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List all stages and sources with their settings, or explain one.
+
+    pipeline stages
+    pipeline stages dedup_near
+    """
+    known: dict[str, Any] = {**SOURCES, **STAGES}
+    if as_json:
+        print(json.dumps({n: model.model_json_schema() for n, model in known.items()}))
+    elif name is None:
+        describe.table(known, len(SOURCES))
+    else:
+        describe.one(known, name)
+
+
+def main() -> None:
+    """Entry point: every error that the user can mend becomes a sentence and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except SeedbedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except click.exceptions.Abort:
+        code = _interrupted()
+    except KeyboardInterrupt:
+        code = _interrupted()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        code = 0  # whoever read us has seen enough
+    sys.exit(code or 0)
+
+
+def _interrupted() -> int:
+    print("stopped; the same command goes on where this one stopped", file=sys.stderr)
+    return 130
+
+
+if __name__ == "__main__":
+    main()

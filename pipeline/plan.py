@@ -1,0 +1,118 @@
+"""From a config to the steps that it means: each with its recipe, its address and its folder. Nothing is run here.
+
+    sources -> 00-source.<name>-<address> each
+    stages  -> 01-<stage>-<address>, 02-… , in the order of the config
+    tokenizer, encode, packed
+
+The recipe of a step names all that its bytes depend on, the address of the step before included; so the plan alone
+says what a change of the config makes again, and what stands already.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.digest import address
+from pipeline.fingerprint import Fingerprints
+from pipeline.sources.base import Source
+from pipeline.stages.base import RowStage, Stage
+from pipeline.store.step import Step
+
+RECIPE_VERSION = 1
+ALWAYS = ("pyarrow",)  # it writes every file
+PLACE_OF_SOURCE = {"path", "priority"}  # where files lie and whose twin stays: no byte of the source's own step
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step to be: what it is called, what it depends on, where it stands."""
+
+    name: str  # of the stage, or `source.<name>`
+    kind: str  # source, row, corpus, tokenizer, encode, packed
+    recipe: dict[str, Any]
+    step: Step
+    settings: Any  # the Source, the Stage, or the part of the config
+
+    @property
+    def address(self) -> str:
+        return self.step.address
+
+
+def plan(config: Config) -> list[Planned]:
+    """All steps of a config, in order. Reads the input files' bytes once for their digests (remembered)."""
+    workdir = config.run.workdir
+    prints = Fingerprints(workdir / ".fingerprints.json")
+    sources = [_source(source, config.shard_size, prints, workdir) for source in config.sources]
+    prints.save()
+    steps = list(sources)
+    before = [planned.address for planned in sources]
+    for number, stage in enumerate(config.stages, 1):
+        steps.append(_stage(stage, number, before, workdir))
+        before = [steps[-1].address]
+    return steps + _tail(config, len(config.stages) + 1, before)
+
+
+def _planned(name: str, kind: str, number: int | None, recipe: dict[str, Any], workdir: Path, settings: Any) -> Planned:
+    name_of_folder = name if number is None else f"{number:02d}-{name}"
+    folder = workdir / f"{name_of_folder}-{address(recipe)}"
+    return Planned(name, kind, recipe, Step(folder), settings)
+
+
+def _recipe(
+    name: str, version_of: int, parameters: Any, packages: tuple[str, ...], before: list[str], **more: Any
+) -> dict[str, Any]:
+    return {
+        "recipe": RECIPE_VERSION,
+        "step": name,
+        "version": version_of,
+        "parameters": parameters,
+        "packages": {package: version(package) for package in sorted({*ALWAYS, *packages})},
+        "before": before,
+        **more,
+    }
+
+
+def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path) -> Planned:
+    parameters = source.model_dump(mode="json", exclude=PLACE_OF_SOURCE)
+    recipe = _recipe(f"source.{source.type}", source.version, parameters, (), [], shard_size=shard_size)
+    recipe["input"] = source.identity(prints.of)
+    return _planned(f"source.{source.name}", "source", 0, recipe, workdir, source)
+
+
+def _stage(stage: Stage, number: int, before: list[str], workdir: Path) -> Planned:
+    parameters = stage.model_dump(mode="json")
+    recipe = _recipe(stage.name, stage.version, parameters, stage.packages, before)
+    if stage.unicode_tables:
+        recipe["unicode"] = unicodedata.unidata_version
+    kind = "row" if isinstance(stage, RowStage) else "corpus"
+    return _planned(stage.name, kind, number, recipe, workdir, stage)
+
+
+def _tail(config: Config, number: int, before: list[str]) -> list[Planned]:
+    """Tokenizer, encode and packed, as far as the config asks for them."""
+    out: list[Planned] = []
+    if config.tokenizer is None:
+        return out
+    workdir = config.run.workdir
+    parameters = config.tokenizer.parameters()
+    recipe = _recipe("tokenizer", config.tokenizer.version, parameters, ("tokenizers",), before)
+    out.append(_planned("tokenizer", "tokenizer", number, recipe, workdir, config.tokenizer))
+    recipe = _recipe("encode", 1, {}, ("tokenizers",), [*before, out[-1].address])
+    out.append(_planned("encode", "encode", number + 1, recipe, workdir, None))
+    if config.pack is not None:
+        parameters = config.pack.model_dump(mode="json")
+        recipe = _recipe("packed", config.pack.version, parameters, (), [out[-2].address, out[-1].address])
+        out.append(_planned("packed", "packed", None, recipe, workdir, config.pack))
+    return out
+
+
+def strangers(config: Config, keep: Callable[[Path], bool]) -> list[Path]:
+    """Folders of steps in the workdir that are not in this config's plan: what `prune` removes."""
+    found = (path for path in config.run.workdir.glob("*-" + "[0-9a-f]" * 16) if path.is_dir())
+    return sorted(path for path in found if not keep(path))

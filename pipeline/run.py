@@ -1,0 +1,222 @@
+"""The main job: makes every step of a config that does not stand yet, in order, and writes the report.
+
+    run(config, talk) -> Result(steps, packed, report)
+
+It knows the order of things and nothing of their insides: works lay out tasks, the engine runs them, steps are sealed.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from pipeline import report
+from pipeline.config import Config
+from pipeline.engine import Engine
+from pipeline.engine.local import LocalEngine
+from pipeline.errors import RunError
+from pipeline.fingerprint import Fingerprints
+from pipeline.monitor import PeakMemory
+from pipeline.plan import Planned, plan
+from pipeline.progress import Talk
+from pipeline.steps.base import Corpus, Work
+from pipeline.steps.corpus import CorpusWork
+from pipeline.steps.encode import EncodeWork
+from pipeline.steps.pack import PackWork
+from pipeline.steps.rows import RowsWork
+from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
+from pipeline.steps.tokenizer import TokenizerWork
+from pipeline.store.counts import total
+from pipeline.store.files import sweep
+from pipeline.store.ledger import read_ledgers
+from pipeline.store.lock import owned
+from pipeline.store.step import Step
+
+PACKED = "packed"  # a link in the workdir to the packed folder of the last run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: its steps, and where to look."""
+
+    steps: list[Planned]
+    made: list[str]  # folders of the steps that were made now
+    packed: Path | None
+    report: Path
+    seconds: float
+
+
+@dataclass
+class _Run:
+    """One run under way."""
+
+    config: Config
+    talk: Talk
+    engine: Engine
+    planned: list[Planned]
+    made: list[str] = field(default_factory=list)
+
+    def works(self) -> Iterator[tuple[Work, list[Planned]]]:
+        """The work for each step that is not sealed; consecutive row-wise ones together."""
+        sources = [p for p in self.planned if p.kind == "source"]
+        for planned in sources:
+            if not planned.step.sealed:
+                yield SourceWork(planned.step, planned.settings, self.config.shard_size), [planned]
+        corpus = Corpus(tuple(self._shards(sources)))
+        rest = [p for p in self.planned if p.kind in ("row", "corpus")]
+        for (kind, sealed), group in groupby(rest, key=lambda p: (p.kind, p.step.sealed)):
+            for some in [list(group)] if kind == "row" else [[p] for p in group]:
+                if not sealed:
+                    yield self._stage_work(kind, some, corpus), some
+                corpus = corpus.then(*(p.step for p in some))
+        yield from self._tail(corpus)
+
+    def _shards(self, sources: Sequence[Planned]) -> Iterator[Any]:
+        base = 0
+        for planned in sources:
+            shards = shards_of(planned.step, planned.settings.name, base)
+            base += sum(shard.rows for shard in shards)
+            yield from shards
+
+    def _stage_work(self, kind: str, some: Sequence[Planned], corpus: Corpus) -> Work:
+        if kind == "row":
+            return RowsWork([p.step for p in some], [p.settings for p in some], corpus)
+        return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
+
+    def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
+        by_kind = {p.kind: p for p in self.planned}
+        if "tokenizer" not in by_kind:
+            return
+        tokenizer, encode = by_kind["tokenizer"], by_kind["encode"]
+        if not tokenizer.step.sealed:
+            yield TokenizerWork(tokenizer.step, tokenizer.settings, corpus, self._kept()), [tokenizer]
+        if not encode.step.sealed:
+            yield EncodeWork(encode.step, tokenizer.step, corpus), [encode]
+        if "packed" in by_kind and not (packed := by_kind["packed"]).step.sealed:
+            work = PackWork(packed.step, packed.settings, tokenizer.step, corpus.then(encode.step))
+            yield work, [packed]
+
+    def _kept(self) -> list[dict[str, Any]]:
+        """Cells of the documents that are left after the last stage."""
+        stages = [p for p in self.planned if p.kind in ("row", "corpus")]
+        last = stages[-1:] or [p for p in self.planned if p.kind == "source"]
+        return [cell for p in last for cell in p.step.manifest()["kept"]]
+
+    def make(self, work: Work, planned: Sequence[Planned]) -> None:
+        """Runs the tasks of one work, phase by phase, and seals its steps."""
+        started, seconds = time.time(), defaultdict(float)
+        documents = size = 0
+        for p in planned:
+            sweep(p.step.folder)
+            if hasattr(p.settings, "warm"):
+                self._warm(p)
+        with PeakMemory() as memory:
+            for tasks in work.phases():
+                if not tasks:
+                    continue
+                names = {task.name for task in tasks}
+                self.talk.begin(
+                    work.title if len(work.steps) > 1 or len(names) > 1 else f"{work.title}: {tasks[0].name}",
+                    len(tasks),
+                )
+                for task, result in self.engine.run(tasks):
+                    seconds[task.name] += result["seconds"]
+                    documents += result.get("documents", 0)
+                    size += result.get("bytes", 0)
+                    self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
+                self.talk.end()
+        about_run = {
+            "started": started,
+            "seconds": time.time() - started,
+            "task_seconds": dict(seconds),
+            "documents": documents,
+            "bytes": size,
+            "peak_memory": memory.peak,
+            "workers": self.config.run.worker_count,
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        }
+        for p in planned:
+            self._seal(p, work.manifest(p.step), about_run)
+
+    def _seal(self, planned: Planned, manifest: dict[str, Any], about_run: dict[str, Any]) -> None:
+        if planned.kind == "source":
+            self._check_source(planned, manifest)
+        about_run = {**about_run, **manifest.pop("run", {})}
+        manifest = {"name": planned.name, "kind": planned.kind, "recipe": planned.recipe, **manifest}
+        planned.step.seal(manifest, about_run)
+        self.made.append(planned.step.folder.name)
+
+    def _warm(self, planned: Planned) -> None:
+        begin = time.monotonic()
+        planned.settings.warm()
+        if time.monotonic() - begin > 1:
+            self.talk.say(
+                f"  compiled the kernels of {planned.name} in {time.monotonic() - begin:.0f} s (once: they are kept)"
+            )
+
+    def _check_source(self, planned: Planned, manifest: dict[str, Any]) -> None:
+        """Refuses a source that changed while it was read, or of which too much could not be read."""
+        prints = Fingerprints(self.config.run.workdir / ".fingerprints.json")
+        if planned.settings.identity(prints.of) != planned.recipe["input"]:
+            raise RunError(
+                f"source {planned.settings.name!r} changed while it was read",
+                hint="run again once its files are complete",
+            )
+        records, files = bad_shares(manifest)
+        if max(records, files) > self.config.run.max_bad:
+            raise RunError(
+                self._bad_sentence(planned, manifest, records, files), hint=self._bad_hint(max(records, files))
+            )
+        if manifest["dropped"]:
+            self.talk.say(f"  {planned.settings.name}: {total(manifest['dropped']):,} records stand in the ledger only")
+
+    def _bad_sentence(self, planned: Planned, manifest: dict[str, Any], records: float, files: float) -> str:
+        names = [planned.step.folder / name for name in manifest["files"] if name.startswith("ledger/")]
+        harmless = manifest["about"]["harmless"]
+        rows = [row for row in read_ledgers(names).to_pylist() if row["reason"] not in harmless]
+        rows.sort(key=lambda row: row["reason"] not in DAMAGED)
+        some = "".join(f"\n    {r['file']}, byte {r['offset']}: {r['reason']}: {r['excerpt']}" for r in rows[:5])
+        return (
+            f"source {planned.settings.name!r}: {records:.2%} of the records and {files:.2%} of the files "
+            f"cannot be read; run.max_bad is {self.config.run.max_bad:.2%}{some}"
+        )
+
+    def _bad_hint(self, share: float) -> str:
+        allowed = f"{min(1.0, share * 1.1 + 0.001):.1%}"
+        return f"mend the files, or accept it with `run: {{max_bad: {allowed}}}` (nothing is read again)"
+
+
+def run(config: Config, talk: Talk) -> Result:
+    """Makes what is not there. Raises RunError or InputError; what was finished stays, the next run goes on there."""
+    started = time.monotonic()
+    workdir = config.run.workdir
+    with owned(workdir):
+        engine = LocalEngine(config.run.worker_count, config.run.memory_bytes)
+        try:
+            planned = plan(config)
+            this = _Run(config, talk, engine, planned)
+            for work, some in this.works():
+                this.make(work, some)
+        finally:
+            engine.close()
+        packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
+        page = report.write(report.gather([p.step for p in planned]), workdir)
+    return Result(planned, this.made, packed, page, time.monotonic() - started)
+
+
+def _link(workdir: Path, packed: Step | None) -> Path | None:
+    """Points `packed` at the packed folder."""
+    if packed is None:
+        return None
+    aside = workdir / f".{PACKED}-{os.getpid()}"
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(packed.folder.name)
+    aside.replace(workdir / PACKED)
+    return workdir / PACKED
