@@ -1,0 +1,224 @@
+"""The command `pretrain`: fit, eval, generate, export, plan.
+
+stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed or was stopped; 2: you asked wrongly.
+Commands import what they need when they run, so that help and mistakes are told at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pretrain.errors import SeedbedError
+
+if TYPE_CHECKING:
+    from pretrain.config import Config
+    from pretrain.evaluate import Score
+    from pretrain.model import ModelConfig
+    from pretrain.rundir import Outcome, RunDir
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Train BLOOM on a packed corpus, and use what was trained.
+
+    A first run:  `pretrain fit configs/bloom-tiny.yaml`, then `pretrain generate runs/demo/bloom-tiny "All human"`.
+    """,
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/bloom-tiny.yaml.")]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="RUN", help="run.dir of a config, a folder ckpt/step_NNNNNN in it, or an export.")
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for programs.")]
+DataPath = Annotated[Path | None, typer.Option("--data", help="The packed corpus; else the one it was trained on.")]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@app.command()
+def fit(config: ConfigPath) -> None:
+    """Train; run again to go on where it stopped.
+
+    Saves a checkpoint every `train.checkpoint_every` steps, at the end, and on Ctrl-C or SIGTERM. On a CPU a run that
+    was stopped and went on ends in the same bytes as one that was not. Look at loss.svg and metrics.jsonl in `run.dir`.
+    """
+    from pretrain.config import load_config
+    from pretrain.rundir import finished
+    from pretrain.seam import Seam
+
+    settings = load_config(config)
+    outcome = finished(settings, Seam.open(settings.data.path))
+    if outcome is None:
+        from pretrain.fit import fit as train  # takes seconds to import
+
+        outcome = train(settings, say)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # the other ranks of this run keep quiet
+        _tell_outcome(outcome, settings.run.dir, config)
+
+
+@app.command("eval")
+def evaluate(
+    run: ModelPath,
+    data: DataPath = None,
+    split: Annotated[str, typer.Option(help="valid (the holdout) or train.")] = "valid",
+    rows: Annotated[int | None, typer.Option(min=1, help="At most so many packed rows of each language.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Loss and bits per byte by language, on the holdout.
+
+    Bits per byte compares models with different tokenizers: lower is better.
+    """
+    from pretrain.evaluate import evaluate as score
+    from pretrain.loading import load
+
+    loaded = load(run, say)
+    scores = score(loaded.model, loaded.seam(data), split, max_rows=rows)
+    if as_json:
+        print(json.dumps({"model": str(loaded.folder), "split": split, "scores": [s.to_dict() for s in scores]}))
+    else:
+        Console().print(_score_table(scores, f"{loaded.folder}, {split}"))
+
+
+@app.command()
+def generate(
+    run: ModelPath,
+    prompt: Annotated[str, typer.Argument(help="What to go on from; empty begins a document.")] = "",
+    tokens: Annotated[int, typer.Option(help="At most so many new tokens.")] = 60,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.")] = 0.8,
+    top_k: Annotated[int, typer.Option(help="Draw among so many likeliest tokens; 0: all.")] = 50,
+    top_p: Annotated[float, typer.Option(help="Draw among the likeliest that together reach this probability.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 0,
+) -> None:
+    """Write on from a prompt."""
+    from tokenizers import Tokenizer
+
+    from pretrain.generate import complete
+    from pretrain.loading import load
+
+    loaded = load(run, say)
+    tokenizer: Any = Tokenizer.from_file(str(loaded.tokenizer_dir / "tokenizer.json"))
+    print(complete(loaded.model, tokenizer, prompt, tokens, temperature, top_k or None, top_p, seed))
+
+
+@app.command()
+def export(
+    run: ModelPath,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to; else `export` in the run's folder.")] = None,
+) -> None:
+    """Write a folder that transformers loads: `AutoModelForCausalLM.from_pretrained(OUT)`."""
+    from pretrain.errors import ConfigError
+    from pretrain.export import export as write
+    from pretrain.loading import load
+
+    loaded = load(run, say)
+    if loaded.manifest is None:
+        raise ConfigError(f"{run} is an exported folder already", hint="give a run's folder or a checkpoint")
+    consumed = loaded.state["tokens_by_language"]
+    target = out or loaded.tokenizer_dir / "export"
+    print(write(loaded.model, loaded.config, loaded.manifest, loaded.tokenizer_dir, target, consumed=consumed))
+
+
+@app.command()
+def plan(
+    config: ConfigPath,
+    hardware: Annotated[str, typer.Option(help="a100, h100, h200 or cpu.")] = "h100",
+    gpus: Annotated[int | None, typer.Option(min=1, help="Devices; else run.devices of the config.")] = None,
+    seq_len: Annotated[int | None, typer.Option(min=1, help="Else the corpus's, or 2,048 if it is not there.")] = None,
+    mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that is reached.")] = 0.4,
+    as_json: Json = False,
+) -> None:
+    """Parameters, FLOPs, memory and time of a config, before anything is built."""
+    from pretrain.config import load_config
+    from pretrain.plan import plan as reckon
+
+    settings = load_config(config)
+    shape, length = _shape(settings, seq_len)
+    numbers = reckon(
+        shape,
+        hardware,
+        devices=gpus or settings.run.devices,
+        seq_len=length,
+        micro_batch=settings.train.micro_batch,
+        global_batch=settings.train.global_batch,
+        tokens=settings.train.total_samples * length,
+        mfu=mfu,
+        precision=None if hardware == "cpu" else settings.run.precision,
+    )
+    if as_json:
+        print(numbers.to_json())
+    else:
+        Console().print(numbers.table())
+
+
+def main() -> None:
+    """The console script: errors that we can explain end in a message and their exit code, without a traceback."""
+    try:
+        app()
+    except SeedbedError as error:
+        say(f"error: {error}")
+        sys.exit(error.exit_code)
+
+
+def _shape(settings: Config, seq_len: int | None) -> tuple[ModelConfig, int]:
+    """The model and its sequence length: from the packed corpus where it is there, else BLOOM's."""
+    from pretrain.fit import model_config
+    from pretrain.model import ModelConfig, padded_vocab
+    from pretrain.seam import Seam
+
+    if (settings.data.path / "manifest.json").is_file():
+        seam = Seam.open(settings.data.path)
+        return model_config(settings, seam), seq_len or seam.seq_len
+    rows = settings.data.pad_vocab_to or padded_vocab(250_680, 512)
+    length = seq_len or 2048
+    say(f"{settings.data.path} is not there yet: reckoning with {rows:,} embedding rows and {length:,} tokens a row")
+    return ModelConfig(vocab_size=rows, **settings.model.model_dump()), length
+
+
+def _tell_outcome(outcome: Outcome, run_dir: Path, config: Path) -> None:
+    from pretrain.rundir import RunDir
+
+    if not outcome.done:
+        say(f"stopped at step {outcome.step} of {outcome.total_steps}; saved in {outcome.checkpoint}")
+        say(f"go on with: pretrain fit {config}")
+        raise typer.Exit(1)
+    if not outcome.trained:
+        say(f"{run_dir} is finished: {outcome.step} steps are done; raise train.steps to train longer")
+    run = RunDir(run_dir)
+    say(f"checkpoint: {outcome.checkpoint}")
+    say(f"curve:      {run_dir / 'loss.svg'}")
+    _print_samples(run)
+
+
+def _print_samples(run: RunDir) -> None:
+    """What the model wrote last, on stdout."""
+    samples = run.lines("samples.jsonl")
+    for sample in samples:
+        if sample["step"] == samples[-1]["step"]:
+            print(f"> {sample['text'].strip()}")
+
+
+def _score_table(scores: list[Score], title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("language")
+    for name in ("tokens", "loss", "bits per byte"):
+        table.add_column(name, justify="right")
+    for score in scores:
+        row = (score.language, f"{score.tokens:,}", f"{score.loss:.4f}", f"{score.bits_per_byte:.4f}")
+        table.add_row(*row, end_section=score is scores[-2])
+    return table
+
+
+if __name__ == "__main__":
+    main()

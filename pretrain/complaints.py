@@ -1,0 +1,68 @@
+"""What is wrong with a config, all of it, in words for the one who wrote it.
+
+    ValidationError  ->  "x.yaml: 2 mistakes\\n  line 4, train.lr_rate: no such key; did you mean `lr`? ...", hint
+
+Never raises, never prints.
+"""
+
+from __future__ import annotations
+
+import difflib
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from pretrain.yaml_file import Place
+
+
+def complain(error: ValidationError, root: type[BaseModel], name: str, lines: dict[Place, int]) -> tuple[str, str]:
+    """(message, hint): one line for each mistake, in the order of the file."""
+    mistakes = sorted((_line_of(mistake["loc"], lines), _mistake(mistake, root)) for mistake in error.errors())
+    told = [f"line {line}, {text}" if line else text for line, text in mistakes]
+    if len(told) == 1:
+        return f"{name}: {told[0]}", "mend it and run again"
+    return "\n  ".join([f"{name}: {len(told)} mistakes", *told]), "mend them and run again"
+
+
+def _line_of(place: Place, lines: dict[Place, int]) -> int:
+    """The line of the place, or of the nearest block around it."""
+    while place and place not in lines:
+        place = place[:-1]
+    return lines.get(place, 0)
+
+
+def _mistake(mistake: Any, root: type[BaseModel]) -> str:
+    place, kind = mistake["loc"], mistake["type"]
+    where = ".".join(map(str, place)) or "config"
+    if kind == "extra_forbidden":
+        return f"{where}: no such key{_nearest(place, root)}"
+    if kind == "missing":
+        return f"{where}: missing"
+    if kind == "value_error":
+        return f"{where}: {mistake['ctx']['error']}"
+    said = mistake["msg"].removeprefix("Input ")
+    return f"{where}: is {mistake['input']!r}, {said}"
+
+
+def _nearest(place: Place, root: type[BaseModel]) -> str:
+    block = _block_at(place[:-1], root)
+    if block is None:
+        return ""
+    known = list(block.model_fields)
+    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.4)
+    return f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(known)}"
+
+
+def _block_at(place: Place, root: type[BaseModel]) -> type[BaseModel] | None:
+    """The class that describes this place, if it is a block."""
+    block: type[BaseModel] | None = root
+    for key in place:
+        field = block.model_fields.get(str(key)) if block else None
+        block = field and _block_in(field.annotation)
+    return block
+
+
+def _block_in(annotation: Any) -> type[BaseModel] | None:
+    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

@@ -1,0 +1,206 @@
+"""The config of a run: what a YAML file may say, checked whole before anything starts.
+
+    configs/bloom-tiny.yaml  ->  Config(run, data, model, train)
+
+`run` is speed, place and talk: it changes no sample order. Sizes are counted in samples (packed rows), as BLOOM did.
+seq_len and vocab_size are never typed here: they stand in the packed corpus. Every mistake is told in one go, with its
+place. Imports no torch, so that a mistake is told at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+
+from pretrain.complaints import complain
+from pretrain.errors import ConfigError
+from pretrain.schedule import Batches, LearningRate, Ramp, Shape
+from pretrain.yaml_file import read_yaml
+
+Int = Annotated[int, Strict()]  # no `true`, no "10"
+Count = Annotated[int, Strict(), Field(ge=1)]
+NotNegative = Annotated[int, Strict(), Field(ge=0)]
+Float = Annotated[float, Strict()]
+Positive = Annotated[float, Strict(), Field(gt=0)]
+Share = Annotated[float, Strict(), Field(ge=0, lt=1)]
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Run(Block):
+    """Where and how fast; two runs that differ here only see the same samples in the same order."""
+
+    dir: Path  # checkpoints, metrics and curves; relative to where you stand
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Count = 1
+    strategy: str = "auto"  # Lightning's name for it: auto, ddp
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    attention: Literal["sdpa", "eager"] = "sdpa"
+    threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
+    workers: NotNegative = 0  # processes that read ahead
+    log_every: Count = 20  # steps between two lines where there is no terminal
+    tensorboard: bool = True  # if it is installed
+
+
+class Mixture(Block):
+    """Shares of the languages: rows ** (1 / temperature), or stated; a language not stated is then left out."""
+
+    temperature: Positive = 1.0  # 1: as they come; more lifts small languages
+    weights: dict[str, Positive] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.weights is not None and {"temperature", "weights"} <= self.model_fields_set:
+            raise ValueError("give temperature or weights, not both")
+        if self.weights == {}:
+            raise ValueError("weights names no language")
+        return self
+
+
+class Data(Block):
+    """The packed corpus."""
+
+    path: Path  # the folder with manifest.json
+    mixture: Mixture = Mixture()
+    pad_vocab_to: Count | None = None  # rows of the embedding; None: the next multiple of 64
+    verify: bool = False  # read every byte and compare its sha256 before training
+
+
+class Model(Block):
+    """The shape of the BLOOM."""
+
+    hidden_size: Count
+    num_layers: Count
+    num_heads: Count
+    init_std: Positive = 0.0048
+    layer_norm_epsilon: Positive = 1e-5
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.hidden_size % self.num_heads:
+            raise ValueError(f"hidden_size {self.hidden_size} is not divisible by num_heads {self.num_heads}")
+        return self
+
+
+class BatchRamp(Block):
+    """From `start` to global_batch by `increment`, over the first `samples` samples."""
+
+    start: Count
+    increment: Count
+    samples: Count
+
+
+class Train(Block):
+    """What is learned from what, and how often we look."""
+
+    steps: Count | None = None  # optimizer steps, or
+    samples: Count | None = None  # packed rows; exactly one of the two
+    global_batch: Count = 32  # samples an optimizer step
+    batch_ramp: BatchRamp | None = None
+    micro_batch: Count = 8  # samples at once on a device
+    lr: Positive
+    min_lr: Annotated[float, Strict(), Field(ge=0)] = 0.0
+    schedule: Shape = "cosine"
+    warmup_samples: NotNegative = 0
+    decay_samples: Count | None = None  # where min_lr is reached; None: at the end
+    cooldown_samples: Count | None = None  # wsd: how long it falls; None: the last fifth
+    weight_decay: Annotated[float, Strict(), Field(ge=0)] = 0.1
+    betas: tuple[Share, Share] = (0.9, 0.95)
+    eps: Positive = 1e-8
+    clip: Positive | None = 1.0  # largest norm of the gradient
+    seed: NotNegative = 42
+    checkpoint_every: Count = 1000  # steps
+    keep_last: Annotated[int, Strict(), Field(ge=2)] = 2  # checkpoints; the one before is what saves you
+    validate_every: Count | None = None  # steps; None: at the end only
+    validate_rows: Count | None = 64  # of each language, at intervals; None: all. `eval` takes all
+    sample_every: Count | None = None  # steps; None: at the end only
+    sample_prompts: tuple[str, ...] = ("",)  # an empty one starts a document
+    sample_tokens: Count = 40
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if wrong := list(_contradictions(self)):
+            raise ValueError("; ".join(wrong))
+        return self
+
+    def batches(self) -> Batches:
+        ramp = Ramp(**self.batch_ramp.model_dump()) if self.batch_ramp else None
+        return Batches(self.global_batch, ramp)
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps or self.batches().steps(self.samples or 0)
+
+    @property
+    def total_samples(self) -> int:
+        """What is really consumed: whole batches, so it may pass `samples` by less than one."""
+        return self.batches().first_sample(self.total_steps)
+
+    def learning_rate(self) -> LearningRate:
+        end = self.decay_samples or self.total_samples
+        cooldown = self.cooldown_samples or max(1, end // 5)
+        return LearningRate(self.lr, self.min_lr, self.warmup_samples, end, cooldown, self.schedule)
+
+
+class Config(Block):
+    """A whole config."""
+
+    run: Run
+    data: Data
+    model: Model
+    train: Train
+
+    @model_validator(mode="after")
+    def _a_row_for_each_device(self) -> Self:
+        smallest = self.train.batches().size(0)
+        if smallest < self.run.devices:
+            raise ValueError(f"run.devices is {self.run.devices}, but a batch has {smallest} samples")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint depends on, resolved: a run goes on only where this is the same.
+
+        How long to train, how often to look, and how the work is cut (micro_batch, devices) are free to change.
+        """
+        train = self.train.model_dump(mode="json", exclude=_FREE)
+        rate = self.train.learning_rate()
+        train |= {"decay_samples": rate.decay_samples, "cooldown_samples": rate.cooldown_samples}
+        if self.train.schedule == "constant":  # what it does not use cannot differ
+            train |= {"decay_samples": None, "cooldown_samples": None}
+        data = self.data.model_dump(mode="json", include={"mixture", "pad_vocab_to"})
+        return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
+
+
+_FREE = {"steps", "samples", "micro_batch", "checkpoint_every", "keep_last"} | {
+    name for name in Train.model_fields if name.startswith(("validate_", "sample_"))
+}
+
+
+def load_config(path: Path) -> Config:
+    """Raises ConfigError, with every mistake of the file in it."""
+    data, lines = read_yaml(path)
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(*complain(error, Config, str(path), lines)) from None
+
+
+def _contradictions(train: Train) -> list[str]:
+    wrong = []
+    if (train.steps is None) == (train.samples is None):
+        wrong.append("give steps or samples, one of the two")
+    if train.min_lr > train.lr:
+        wrong.append(f"min_lr {train.min_lr} is above lr {train.lr}")
+    if ramp := train.batch_ramp:
+        rise = train.global_batch - ramp.start
+        if rise <= 0 or rise % ramp.increment:
+            wrong.append(f"batch_ramp: {ramp.start} + n * {ramp.increment} never is global_batch {train.global_batch}")
+    if not wrong and train.schedule != "constant":
+        end = train.learning_rate().decay_samples
+        if train.warmup_samples >= end:
+            wrong.append(f"warmup_samples {train.warmup_samples} is not before the end of the decay at {end}")
+    return wrong

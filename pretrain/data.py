@@ -1,0 +1,118 @@
+"""What one optimizer step trains on: one batch of the loader is one step, this rank's share of its samples.
+
+    step -> {"ids": (R, T) int32, "targets": (R, T) int32, "languages": (R,), "tokens": (R,), ...}
+
+At position j a row predicts token j + 1 of a packed row; targets in the padding are -100. Which samples a step takes
+follows from its number alone (schedule.py), which row stands at a sample from (seed, weights, sample) (order.py):
+prefetching, workers and restarts cannot move anything. Never shuffles, never counts what it has given out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pretrain.loss import IGNORE
+from pretrain.order import Order
+from pretrain.schedule import Batches
+from pretrain.seam import Seam, Shards
+
+# R rows of this rank in a step, T positions (seq_len), K languages
+
+
+class StepBatch(TypedDict):
+    """Tensors move to the device; NumPy arrays and lists stay on the host."""
+
+    ids: Tensor  # (R, T) int32
+    targets: Tensor  # (R, T) int32, -100 where there is nothing to predict
+    languages: np.ndarray  # (R,) int64: index into the sorted languages
+    tokens: np.ndarray  # (R,) int64: targets that count
+    rows: list[tuple[str, int]]  # which rows these are, for the one who asks
+    step: int  # 0 is the first
+    samples: int  # of all ranks, this step
+
+
+def row_tensors(shards: Shards, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """ids (T,), targets (T,) int32 of one packed row, copied out of the mapped file."""
+    tokens = shards.tokens(row)
+    targets = tokens[1:].copy()
+    targets[max(0, shards.end(row) - 1) :] = IGNORE  # the last token before the padding is still a target
+    return tokens[:-1].copy(), targets
+
+
+class Steps(Dataset[StepBatch]):
+    """Item i is step `first_step + i` of training; len() steps are left until `last_step`."""
+
+    def __init__(
+        self, seam: Seam, order: Order, batches: Batches, span: tuple[int, int], rank: int = 0, world: int = 1
+    ) -> None:
+        self._order = order
+        self._batches = batches
+        self._first, self._last = span
+        self._rank, self._world = rank, world
+        self._shards = {language: seam.shards("train", language) for language in order.rows}
+        self._index = {language: i for i, language in enumerate(order.rows)}
+
+    def __len__(self) -> int:
+        return max(0, self._last - self._first)
+
+    def __getitem__(self, i: int) -> StepBatch:
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        step = self._first + i
+        start, stop = self._batches.first_sample(step), self._batches.first_sample(step + 1)
+        rows = [self._order.row(n) for n in range(start + self._rank, stop, self._world)]
+        pairs = [row_tensors(self._shards[language], row) for language, row in rows]
+        targets = np.stack([t for _, t in pairs])  # (R, T)
+        return StepBatch(
+            ids=torch.from_numpy(np.stack([x for x, _ in pairs])),
+            targets=torch.from_numpy(targets),
+            languages=np.array([self._index[language] for language, _ in rows]),
+            tokens=(targets != IGNORE).sum(1),
+            rows=rows,
+            step=step,
+            samples=stop - start,
+        )
+
+    def documents(self, language: str, row: int) -> list[str]:
+        """Ids of the documents that stand in this row."""
+        return self._shards[language].documents(row)
+
+
+class PackedData(pl.LightningDataModule):
+    """The loader of a run from `span[0]` (what is done) to `span[1]` (the end), for whatever rank Lightning gives."""
+
+    def __init__(self, seam: Seam, order: Order, batches: Batches, span: tuple[int, int], workers: int = 0) -> None:
+        super().__init__()
+        self._parts = (seam, order, batches, span)
+        self._workers = workers
+        self.steps: Steps | None = None
+
+    def train_dataloader(self) -> DataLoader[StepBatch]:
+        assert self.trainer is not None
+        self.steps = Steps(*self._parts, rank=self.trainer.global_rank, world=self.trainer.world_size)
+        return DataLoader(
+            self.steps,
+            batch_size=None,  # an item is a batch already
+            shuffle=False,
+            num_workers=self._workers,
+            collate_fn=_as_is,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator(),  # else each new loader draws a number from torch's own, and a resume one more
+        )
+
+
+def _as_is(batch: Any) -> Any:
+    return batch  # torch's own would turn the host's arrays into tensors
+
+
+def tokens_by_language(batch: Mapping[str, Any], languages: int) -> Tensor:
+    """(K,) int64 on the CPU: targets of each language in this rank's share of the step."""
+    counts = np.bincount(batch["languages"], weights=batch["tokens"], minlength=languages)
+    return torch.from_numpy(counts.astype(np.int64))

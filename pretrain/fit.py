@@ -1,0 +1,219 @@
+"""A training run from its config to its last checkpoint, going on where one stands.
+
+    Config  ->  Outcome(step, done, checkpoint)
+
+Reads like a table of contents: the data, what was there, the model, the Trainer. `callbacks` and `loggers` are the
+user's own, added to ours. Raises ConfigError, InputError, RunError. Never prints: `say` tells.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import random
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from pretrain import checkpoint, seal
+from pretrain.callbacks import Run, callbacks
+from pretrain.checkpoint import Checkpoint
+from pretrain.config import Config
+from pretrain.data import PackedData
+from pretrain.errors import ConfigError, RunError
+from pretrain.model import Bloom, ModelConfig, padded_vocab
+from pretrain.module import Pretraining
+from pretrain.order import Order, tempered, whole_weights
+from pretrain.rundir import Outcome, RunDir, finished
+from pretrain.seam import Seam
+
+Say = Callable[[str], None]
+
+
+def fit(
+    config: Config, say: Say, *, extra_callbacks: Sequence[pl.Callback] = (), loggers: Sequence[Logger] = ()
+) -> Outcome:
+    """Train until the config's end or until asked to stop; at once if the run is finished."""
+    seam = Seam.open(config.data.path, config.data.verify)
+    if outcome := finished(config, seam):  # also refuses a folder of another run
+        return outcome
+    run_dir = RunDir(config.run.dir)
+    if _rank() != 0:
+        say = _silent
+    owned = run_dir.owned() if _rank() == 0 else nullcontext()  # the ranks of one run share its folder
+    try:
+        with owned:
+            return _fit(config, seam, run_dir, say, extra_callbacks, loggers)
+    except OSError as error:
+        raise RunError(
+            f"{run_dir.path} cannot be written: {error}",
+            hint="make room, or name a folder you may write in; then run the same command again",
+        ) from error
+
+
+def _fit(
+    config: Config,
+    seam: Seam,
+    run_dir: RunDir,
+    say: Say,
+    extra_callbacks: Sequence[pl.Callback],
+    loggers: Sequence[Logger],
+) -> Outcome:
+    total = config.train.total_steps
+    resume = _resume(run_dir, say)
+    step = resume.state["step"] if resume else 0
+    if _rank() == 0:
+        run_dir.prepare(config, seam)
+        run_dir.rewind(step)
+    set_threads(config.run.threads)
+    order = _order(config, seam, resume)
+    shape = model_config(config, seam)
+    module = _module(config, seam, order, shape, resume)
+    state = _fixed_state(config, seam, order, shape)
+    if resume:
+        _tell_resume(resume, state, say)
+    run = Run(config, run_dir, seam, state, say)
+    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
+    trainer = _trainer(config, [*callbacks(run), *extra_callbacks], [*_tensorboard(config, step), *loggers])
+    trainer.fit(module, datamodule=data)
+    newest = seal.newest(run_dir.checkpoints, say, read=False)
+    return Outcome(module.step, total, newest, trained=True)
+
+
+def model_config(config: Config, seam: Seam) -> ModelConfig:
+    """The shape of the model: the config's, with as many embedding rows as the corpus's tokenizer needs."""
+    rows = config.data.pad_vocab_to or padded_vocab(seam.vocab_size)
+    if rows < seam.vocab_size:
+        raise ConfigError(
+            f"data.pad_vocab_to is {rows}, but the tokenizer of {seam.folder} has {seam.vocab_size} tokens",
+            hint=f"leave it out, or give {padded_vocab(seam.vocab_size)} or more",
+        )
+    return ModelConfig(vocab_size=rows, **config.model.model_dump())
+
+
+def set_threads(threads: int | None) -> int:
+    """Let torch use that many threads on the CPU, or as many as this process may run on. Returns how many."""
+    # ALiBi drives the probabilities of far keys below 1e-38, where a CPU computes many times slower. Threads inherit
+    # this when they start, so it comes first: bit for bit the same needs all of them alike.
+    torch.set_flush_denormal(True)
+    count = threads or len(os.sched_getaffinity(0))
+    torch.set_num_threads(count)
+    return count
+
+
+def _rank() -> int:
+    """This process's place among the ranks, known before any Trainer is."""
+    return getattr(rank_zero_only, "rank", 0)
+
+
+def _silent(_: str) -> None:
+    """What a rank other than 0 says."""
+
+
+def _resume(run_dir: RunDir, say: Say) -> Checkpoint | None:
+    folder = seal.newest(run_dir.checkpoints, say)
+    if folder is None:
+        if seal.names(run_dir.checkpoints):
+            say(f"no checkpoint in {run_dir.checkpoints} is whole: starting from the beginning")
+        return None
+    return checkpoint.load(folder)
+
+
+def _order(config: Config, seam: Seam, resume: Checkpoint | None) -> Order:
+    rows = seam.rows("train")
+    if not rows:
+        raise ConfigError(f"{seam.folder} has no rows to train on", hint="give the pipeline more text")
+    if resume:  # the numbers themselves: another machine's `pow` may differ in the last bit
+        return Order(rows, resume.state["weights"], config.train.seed)
+    mixture = config.data.mixture
+    if mixture.weights is None:
+        return Order(rows, tempered(rows, mixture.temperature), config.train.seed)
+    if unknown := sorted(set(mixture.weights) - set(rows)):
+        raise ConfigError(
+            f"data.mixture.weights names {', '.join(unknown)}, of which the corpus has no rows",
+            hint=f"it has {', '.join(rows)}",
+        )
+    return Order(rows, whole_weights(mixture.weights), config.train.seed)
+
+
+def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
+    seed = config.train.seed
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))  # this and Python's: what users' callbacks may draw from
+    torch.manual_seed(seed)
+    model = Bloom(shape, torch.Generator().manual_seed(seed), config.run.attention)
+    if resume:
+        model.load_state_dict(resume.model())
+        checkpoint.restore_random_states(resume.state["random"])
+    shards = {language: seam.shards("train", language) for language in order.rows}
+    documents = lambda language, row: shards[language].documents(row)  # noqa: E731
+    return Pretraining(model, config.train, list(order.rows), documents, resume)
+
+
+def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -> dict[str, Any]:
+    """What every checkpoint of this run says: what it depends on, and how it was computed."""
+    return {
+        "config": config.identity(),
+        "data": seam.digest,
+        "weights": order.weights,
+        "model": asdict(shape),
+        "how": {
+            "torch": str(torch.__version__),
+            "threads": torch.get_num_threads(),
+            "precision": config.run.precision,
+            "attention": config.run.attention,
+            "devices": config.run.devices,
+            "micro_batch": config.train.micro_batch,
+        },
+    }
+
+
+def _tell_resume(resume: Checkpoint, state: dict[str, Any], say: Say) -> None:
+    say(f"going on from {resume.folder} (step {resume.state['step']}, {resume.state['consumed_samples']:,} samples)")
+    before, now = resume.state["how"], state["how"]
+    if changed := [f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]:
+        say(f"computed otherwise than before ({', '.join(changed)}): same samples, but sums may round differently")
+
+
+def _trainer(config: Config, hooks: list[pl.Callback], loggers: list[Logger]) -> pl.Trainer:
+    run = config.run
+    _quiet()
+    return pl.Trainer(
+        accelerator=run.accelerator,
+        devices=run.devices,
+        strategy=run.strategy,
+        precision=run.precision,
+        max_epochs=1,  # the loader knows where the end is
+        callbacks=hooks,
+        logger=loggers or False,
+        default_root_dir=run.dir,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _tensorboard(config: Config, step: int) -> list[Logger]:
+    if not config.run.tensorboard or importlib.util.find_spec("tensorboard") is None:
+        return []
+    return [TensorBoardLogger(str(config.run.dir), name="", version="tensorboard", purge_step=step + 1)]
+
+
+def _quiet() -> None:
+    """Lightning's chatter and its advice that does not apply (one loader process is enough for mapped files)."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for text in ("does not have many workers", "isinstance\\(treespec, LeafSpec\\)", "GPU available but not used"):
+        warnings.filterwarnings("ignore", message=f".*{text}.*")

@@ -1,0 +1,71 @@
+"""A trained model from wherever it lies: a run's folder, one of its checkpoints, or an exported folder.
+
+    runs/demo/bloom-tiny | .../ckpt/step_000300 | runs/demo/export  ->  Loaded(model, config, tokenizer, manifest, ...)
+
+A folder of a run stands for its newest whole checkpoint. Never writes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pretrain import checkpoint, seal
+from pretrain.errors import InputError
+from pretrain.export import load_bloom
+from pretrain.model import Bloom, ModelConfig
+from pretrain.rundir import STATE, RunDir
+from pretrain.seam import Seam
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in fp32 on the CPU and what is known about it."""
+
+    model: Bloom
+    config: ModelConfig
+    folder: Path  # where its weights lie
+    tokenizer_dir: Path
+    manifest: dict[str, Any] | None  # of the packed corpus; an exported folder has none
+    data: Path | None  # where the packed corpus stood
+    state: dict[str, Any]  # of the checkpoint; empty for an exported folder
+
+    def seam(self, given: Path | None) -> Seam:
+        """The corpus to score: the one given, or the one it was trained on. Raises InputError."""
+        if given is None and self.data is None:
+            raise InputError(f"{self.folder} does not say what it was trained on", hint="give --data FOLDER")
+        seam = Seam.open(given or self.data)  # type: ignore[arg-type]
+        if seam.vocab_size > self.config.vocab_size:
+            raise InputError(
+                f"{seam.folder} has {seam.vocab_size} tokens, the model {self.config.vocab_size}",
+                hint="give a corpus packed with the model's own tokenizer",
+            )
+        return seam
+
+
+def load(path: Path, say: Callable[[str], None]) -> Loaded:
+    """Raises InputError if there is no model at `path`."""
+    if (path / "run.json").is_file():
+        folder = seal.newest(RunDir(path).checkpoints, say)
+        if folder is None:
+            raise InputError(f"{path} has no whole checkpoint yet", hint="run `pretrain fit` with its config")
+        return _of_checkpoint(folder, RunDir(path))
+    if (path / STATE).is_file():
+        return _of_checkpoint(path, RunDir(path.resolve().parent.parent))
+    if (path / "config.json").is_file():
+        model = load_bloom(path)
+        return Loaded(model, model.config, path, path, None, None, {})
+    raise InputError(f"{path} holds no model", hint="give run.dir of a config, one of its checkpoints, or an export")
+
+
+def _of_checkpoint(folder: Path, run: RunDir) -> Loaded:
+    found = checkpoint.load(folder)
+    config = ModelConfig(**found.state["model"])
+    model = Bloom(config)
+    model.load_state_dict(found.model())
+    data = Path(run.about()["data"])
+    manifest = json.loads((run.path / "data.json").read_text("utf-8"))
+    return Loaded(model, config, folder, run.path, manifest, data, found.state)

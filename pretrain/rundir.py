@@ -1,0 +1,176 @@
+"""A run's own folder: who may write in it, what was asked for, and its logs, one line of JSON a step.
+
+    runs/demo/bloom-tiny/  run.json             the config, and where the data stood
+                           ckpt/step_000123/    sealed checkpoints
+                           metrics.jsonl        step, samples, tokens, loss, lr, grad_norm: no clock in it
+                           validation.jsonl     step, loss and bits per byte by language
+                           samples.jsonl        step, prompt, text
+                           speed.jsonl          what the clock says; in no seal
+                           loss.svg             the curve
+                           tokenizer*.json, data.json   copies, so that the folder is enough to use the model
+
+Imports no torch. Never decides when to write.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pretrain import seal
+from pretrain.config import Config
+from pretrain.errors import ConfigError, InputError, RunError
+from pretrain.seam import Seam
+
+STATE = "state.json"  # in a checkpoint
+LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "speed.jsonl")
+
+
+@dataclass(frozen=True)
+class RunDir:
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "ckpt"
+
+    @contextmanager
+    def owned(self) -> Iterator[None]:
+        """Hold the folder against other runs; the lock goes with the process, however it ends. Raises RunError."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise RunError(
+                    f"{self.path} belongs to a run that is going on (process {owner})",
+                    hint="wait for it, stop it with Ctrl-C or SIGTERM (it saves first), or give another run.dir",
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    def prepare(self, config: Config, seam: Seam) -> None:
+        """Write what the folder needs to stand on its own."""
+        about = {"config": config.model_dump(mode="json"), "data": str(seam.folder.resolve())}
+        seal.write_text(self.path / "run.json", json.dumps(about, ensure_ascii=False, indent=1))
+        seal.write_text(self.path / "data.json", json.dumps(seam.manifest, ensure_ascii=False))
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            if (seam.folder / name).is_file():
+                shutil.copyfile(seam.folder / name, self.path / name)
+
+    def about(self) -> dict[str, Any]:
+        """run.json. Raises InputError if this is no run's folder."""
+        try:
+            return json.loads((self.path / "run.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.path} is no run's folder: {error}", hint="give run.dir of a config") from error
+
+    def log(self, name: str, line: Mapping[str, Any]) -> None:
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(_line(line))
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The lines of a log; one that a crash cut off is no line."""
+        path = self.path / name
+        if not path.exists():
+            return []
+        return list(_whole_lines(path))
+
+    def rewind(self, step: int) -> None:
+        """Forget what the logs say after `step`, so that going on neither repeats nor skips a line."""
+        for name in LOGS:
+            if (self.path / name).exists():
+                kept = [line for line in self.lines(name) if line["step"] <= step]
+                seal.write_text(self.path / name, "".join(map(_line, kept)))
+
+    def flush(self) -> None:
+        """Bring the logs to the disk: what a checkpoint has done, they must tell."""
+        for name in LOGS:
+            if (self.path / name).exists():
+                with (self.path / name).open("rb") as file:
+                    os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a run stands."""
+
+    step: int
+    total_steps: int
+    checkpoint: Path | None
+    trained: bool  # False: it was finished before
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self.total_steps
+
+
+def finished(config: Config, seam: Seam) -> Outcome | None:
+    """The outcome of a run that needs no more steps, told from sizes and states alone; None if there is work to do.
+
+    Raises ConfigError if the folder holds another run.
+    """
+    run, total = RunDir(config.run.dir), config.train.total_steps
+    folder = seal.newest(run.checkpoints, say=lambda _: None, read=False)
+    if folder is None:
+        return None
+    state = read_state(folder)
+    refuse_other(run, state, config, seam)
+    return Outcome(state["step"], total, folder, trained=False) if state["step"] >= total else None
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """state.json of a checkpoint whose seal has been checked."""
+    return json.loads((folder / STATE).read_text("utf-8"))
+
+
+def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Seam) -> None:
+    """Raises ConfigError that lists the differences, if a checkpoint is of another config or other data."""
+    told = [f"{key}: {was!r} in the checkpoint, {now!r} now" for key, was, now in _apart(state["config"], config)]
+    if state["data"] != seam.digest:
+        told.append(f"data: packed corpus {state['data'][:16]} in the checkpoint, {seam.digest[:16]} now")
+    if told:
+        raise ConfigError(
+            "\n  ".join([f"{run.path} holds checkpoints of another run:", *told]),
+            hint="give run.dir another name to start afresh, or put these back to go on",
+        )
+
+
+def _apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]:
+    before, now = dict(_flat(was)), dict(_flat(config.identity()))
+    keys = [*before, *(key for key in now if key not in before)]
+    return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _line(line: Mapping[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            if not text.endswith("\n"):
+                return
+            try:
+                yield json.loads(text)
+            except ValueError:  # a power cut may leave zeros where a line was
+                return
