@@ -1,0 +1,27 @@
+"""Tasks for the tests of the engine."""
+
+import os
+import signal
+import time
+
+from pipeline.errors import InputError
+
+
+def double(x: int, nap: float = 0) -> dict:
+    time.sleep(nap)
+    return {"twice": 2 * x, "pid": os.getpid()}
+
+
+def die() -> dict:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return {}
+
+
+def complain() -> dict:
+    raise InputError("the file is broken", hint="mend it")
+
+
+def threads() -> dict:
+    import pyarrow as pa
+
+    return {"arrow": pa.cpu_count(), "rayon": os.environ.get("RAYON_NUM_THREADS")}

@@ -1,0 +1,105 @@
+import io
+import tarfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.sources.decompress import Damage
+from pipeline.sources.tar import Reader, members
+
+FORMATS = {"pax": tarfile.PAX_FORMAT, "gnu": tarfile.GNU_FORMAT, "ustar": tarfile.USTAR_FORMAT}
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=150)
+
+
+def tar(files, kind="pax") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=FORMATS[kind]) as archive:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def blocks(data: bytes, size: int = 700) -> list[bytes]:
+    return [data[i : i + size] for i in range(0, len(data), size)]
+
+
+def read(data: bytes) -> tuple[list[tuple[str, bytes]], str | None]:
+    found, reader = [], Reader(blocks(data))
+    try:
+        for member in members(reader):
+            found.append((member.path, reader.take(member.size)))
+    except Damage as damage:
+        return found, damage.reason
+    return found, None
+
+
+@pytest.mark.parametrize("kind", ["pax", "gnu"])
+@given(files=st.lists(st.tuples(NAMES, st.binary(max_size=1100)), max_size=4))
+def test_names_and_bytes_are_those_that_tarfile_wrote(kind, files):
+    files = [(name.rstrip("/"), data) for name, data in files]
+    assert read(tar(files, kind)) == (files, None)
+
+
+@given(cut=st.integers(0, 5000))
+def test_an_archive_cut_anywhere_gives_the_members_before_and_says_so(cut):
+    files = [("a", b"1" * 600), ("b", b""), ("c", b"2" * 512)]
+    ends = [512 + 600, 1536 + 512, 2048 + 512 + 512]  # header and bytes; a's bytes are padded to 1536
+    found, reason = read(tar(files)[:cut])
+    assert found == [file for file, end in zip(files, ends, strict=True) if end <= cut]
+    assert reason == ("truncated" if cut < 3072 + 512 else None)  # one block of zeros is an end mark
+
+
+def test_a_wrong_checksum_is_told():
+    data = bytearray(tar([("a", b"x"), ("b", b"y")]))
+    data[1024] ^= 1  # the first byte of the second name
+    assert read(bytes(data)) == ([("a", b"x")], "unreadable")
+
+
+def test_members_that_nobody_reads_are_passed_over():
+    assert [m.path for m in members(Reader(blocks(tar([("a", b"x" * 5000), ("b", b"")]))))] == ["a", "b"]
+
+
+def test_links_and_devices_are_told_from_files():
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for kind in (
+            tarfile.SYMTYPE,
+            tarfile.LNKTYPE,
+            tarfile.CHRTYPE,
+            tarfile.FIFOTYPE,
+            tarfile.DIRTYPE,
+            tarfile.REGTYPE,
+        ):
+            info = tarfile.TarInfo("x")
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+    kinds = [m.kind for m in members(Reader(blocks(out.getvalue())))]
+    assert kinds == ["link", "link", "other", "other", "folder", "file"]
+
+
+def test_the_map_of_a_sparse_file_is_passed_over():
+    info = tarfile.TarInfo("holes")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, 512
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[482] = 1  # a block of the map follows the header
+    header[148:156] = b"%06o\0 " % (sum(header) - sum(header[148:156]) + 8 * 32)
+    data = bytes(header) + b"\1" * 504 + bytes(8) + b"\2" * 512 + tar([("a", b"x")])
+    assert [(m.path, m.kind, m.offset) for m in members(Reader(blocks(data)))] == [
+        ("holes", "other", 1024),
+        ("a", "file", 2048),
+    ]
+
+
+def test_a_header_that_claims_gigabytes_is_refused():
+    info = tarfile.TarInfo("long")
+    info.type, info.size = b"x", 4 << 30
+    assert read(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)) == ([], "unreadable")
+
+
+def test_a_broken_pax_record_is_told():
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = b"x", 12
+    assert read(info.tobuf() + b"99 path=oops".ljust(512, b"\0") + bytes(1024)) == ([], "unreadable")

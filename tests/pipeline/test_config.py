@@ -1,0 +1,118 @@
+"""A config is checked whole before anything starts, and every mistake says where it is and what was meant."""
+
+from pathlib import Path
+
+import pytest
+from tests.pipeline.making import write_jsonl
+
+from pipeline.config import load
+from pipeline.errors import ConfigError
+
+GOOD = """
+run: {{workdir: {work}, memory: 2GB, workers: 2}}
+sources:
+  - jsonl: {{name: a, path: "{data}/*.jsonl"}}
+stages:
+  - normalize
+  - measure
+  - keep: {{bounds: {{words: [1, null]}}}}
+    where: {{kind: text}}
+"""
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    write_jsonl(tmp_path / "data" / "a.jsonl", ["one two"])
+    return GOOD.format(work=tmp_path / "run", data=tmp_path / "data")
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_a_good_config_loads(tmp_path, good):
+    (tmp_path / "config.yaml").write_text(good)
+    config = load(tmp_path / "config.yaml")
+    assert [stage.name for stage in config.stages] == ["normalize", "measure", "keep"]
+    assert config.run.memory_bytes == 2_000_000_000
+    assert config.stages[2].where.kind == ("text",)
+
+
+def test_overrides_replace_settings_of_the_run(tmp_path, good):
+    (tmp_path / "config.yaml").write_text(good)
+    assert load(tmp_path / "config.yaml", {"workers": 7}).run.worker_count == 7
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ("  - normalise", "  - normalize", "stages[0]: there is no 'normalise'; did you mean 'normalize'?"),
+        ("memry: 2GB", "memory: 2GB", "run: there is no 'memry'; did you mean 'memory'?"),
+        ("memory: lots", "memory: 2GB", "run.memory: 'lots' is no size"),
+        ("workers: 0", "workers: 2", "run.workers: must be 1 or more"),
+        ("pathh:", "path:", "sources[0].jsonl: there is no 'pathh'; did you mean 'path'?"),
+        ("kinds: text", "kind: text", "there is no 'kinds'; did you mean 'kind'?"),
+        ("wordz: [1", "words: [1", "'wordz' was never measured"),
+        ("stages:\n  - normalize", "stages:\n  - normalize", ""),
+    ],
+)
+def test_a_mistake_names_its_place_and_the_nearest_known_name(tmp_path, good, wrong, right, told):
+    assert right in good
+    if told:
+        assert told in complaint(tmp_path, good.replace(right, wrong))
+
+
+def test_all_mistakes_are_told_in_one_go(tmp_path, good):
+    text = good.replace("memory: 2GB", "memory: lots").replace("- normalize", "- normalise").replace("name: a", "nam: a")
+    told = complaint(tmp_path, text + "shard_sizes: 3MB\n")
+    assert "mistakes" in told
+    for part in ("memory", "normalise", "'nam'", "shard_sizes"):
+        assert part in told
+
+
+def test_two_sources_of_one_name_are_refused(tmp_path, good):
+    line = good.split("sources:\n")[1].split("stages:")[0]
+    assert "two are named 'a'" in complaint(tmp_path, good.replace(line, line + line))
+
+
+def test_a_path_that_matches_nothing_is_told_before_the_run(tmp_path, good):
+    assert "nowhere" in complaint(tmp_path, good.replace("*.jsonl", "nowhere-*.jsonl"))
+
+
+def test_missing_config_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="there is no config at"):
+        load(tmp_path / "none.yaml")
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (BOMB, "its aliases make"),
+        ("a: &a [*a]", "an alias that holds itself"),
+        ("[" * 5000, "nested too deep"),
+        ("run: {}\nrun: {}\n", "'run' stands twice"),
+        ("- a\n- b\n", "holds no mapping but list"),
+        ("a: [", "no valid YAML"),
+        ("a: !!python/object/apply:os.system [true]", "no valid YAML"),
+        ("\x00", "no valid YAML"),
+        ("", "holds no mapping but NoneType"),
+    ],
+)
+def test_hostile_yaml_is_refused_at_once(tmp_path, text, told):
+    assert told in complaint(tmp_path, text)
+
+
+def test_an_unused_section_of_the_wrong_kind_is_told(tmp_path, good):
+    assert "stages: is str, must be a list" in complaint(tmp_path, good.split("stages:")[0] + "stages: normalize\n")
+    assert "sources: is str" in complaint(tmp_path, "sources: none\n")
+    assert "run" in complaint(tmp_path, good.replace("run: {", "run: [1]\nrum: {"))

@@ -1,0 +1,148 @@
+"""What breaks from outside: the disk, the input, the config half way, a second run. Told clearly; nothing lost."""
+
+import gzip
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.pipeline.making import STAGES, config, go, kept_after, ledger_of, sealed, write_jsonl
+from tests.pipeline.test_laws import big, corpus, digests, run_process
+
+from pipeline.errors import RunError
+from pipeline.steps.source import SourceWork
+from pipeline.store.lock import owned
+
+
+def test_a_full_disk_stops_with_a_deed_and_the_next_run_goes_on(tmp_path):
+    big(corpus(tmp_path), 1)
+    whole = run_process(tmp_path, "whole", "--workers", "1")
+    assert whole.returncode == 0, whole.stderr
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(tmp_path / "config.yaml"), "-q", "--workers", "2"]
+    done = subprocess.run(
+        [*command, "--workdir", str(tmp_path / "full")],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)),  # no file may grow beyond
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr and "hint: free some space" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "full").rglob(".tmp-*"))
+    assert run_process(tmp_path, "full", "--workers", "1").returncode == 0
+    assert digests(tmp_path / "full") == digests(tmp_path / "whole")
+
+
+def test_a_config_that_changed_half_way_gives_what_it_would_have_given_alone(tmp_path, monkeypatch):
+    corpus(tmp_path)
+    half = config(tmp_path, "half", stages=[*STAGES[:3], {"keep": {"bounds": {"words": [40, None]}}}, *STAGES[4:]])
+    from pipeline.steps import rows
+
+    real, calls = rows.sift_shard, []
+
+    def stop(**arguments):
+        calls.append(1)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        return real(**arguments)
+
+    monkeypatch.setattr(rows, "sift_shard", stop)
+    with pytest.raises(KeyboardInterrupt):
+        go(half.model_copy(update={"shard_size": 2000}))
+    monkeypatch.undo()
+    changed = config(tmp_path, "half", shard_size=2000)
+    assert sealed(go(changed)) == sealed(go(config(tmp_path, "whole", shard_size=2000)))
+
+
+def test_a_truncated_file_stops_the_run_and_is_accepted_only_by_name(tmp_path):
+    packed = gzip.compress("".join(json.dumps({"text": f"line {i}"}) + "\n" for i in range(5000)).encode())
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    sources = [{"jsonl": {"name": "src", "path": str(tmp_path / "*.gz")}}]
+    with pytest.raises(RunError, match="truncated") as caught:
+        go(config(tmp_path, stages=[], sources=sources, run={"max_bad": 0.01}))
+    assert "a.jsonl.gz" in str(caught.value) and "max_bad" in caught.value.hint
+    result = go(config(tmp_path, stages=[], sources=sources, run={"max_bad": 1.0}))
+    assert kept_after(result, 0).num_rows > 100
+    (row,) = [r for r in ledger_of(result.steps[0]).to_pylist() if r["reason"] == "truncated"]
+    assert row["file"] == "a.jsonl.gz" and row["offset"] > 0
+
+
+def test_more_bad_lines_than_allowed_stop_the_run_with_examples(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "good"}\n' * 95 + "{broken\n" * 5)
+    with pytest.raises(RunError, match=r"5\.00% of the records") as caught:
+        go(config(tmp_path, stages=[], run={"max_bad": 0.04}))
+    assert "invalid_json" in str(caught.value) and "a.jsonl, byte" in str(caught.value)
+    assert go(config(tmp_path, stages=[], run={"max_bad": 0.05})).made
+
+
+def test_a_document_of_200_mb_goes_to_the_ledger_within_bounded_memory(tmp_path):
+    with (tmp_path / "a.jsonl").open("w") as file:
+        file.write('{"text": "before"}\n{"text": "')
+        for _ in range(200):
+            file.write("huge word " * 100_000)
+        file.write('"}\n{"text": "after"}\n')
+    assert (tmp_path / "a.jsonl").stat().st_size > 200_000_000
+    (tmp_path / "config.yaml").write_text(f"sources: [{{jsonl: {{name: s, path: '{tmp_path}/a.jsonl'}}}}]\nrun: {{max_bad: 0.5}}\n")
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(tmp_path / "config.yaml"), "--workdir", str(tmp_path / "r")]
+    done = subprocess.run([*command, "--memory", "1200MB", "-q"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (manifest,) = [json.loads(p.read_text()) for p in (tmp_path / "r").glob("*/manifest.json")]
+    assert [(c["reason"], c["documents"]) for c in manifest["dropped"]] == [("too_large", 1)]
+    assert sum(c["documents"] for c in manifest["kept"]) == 2
+    assert manifest["run"]["peak_memory"] < 1_200_000_000
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch):
+    path = write_jsonl(tmp_path / "a.jsonl", ["one", "two"])
+    real = SourceWork.phases
+
+    def phases(self):
+        yield from real(self)
+        path.write_text('{"text": "other"}\n')
+
+    monkeypatch.setattr(SourceWork, "phases", phases)
+    with pytest.raises(RunError, match="changed while it was read"):
+        go(config(tmp_path, stages=[]))
+
+
+def test_a_second_run_at_the_same_workdir_says_so_and_stops(tmp_path):
+    corpus(tmp_path)
+    with owned(tmp_path / "run"):
+        done = run_process(tmp_path, "run")
+    assert done.returncode == 1
+    assert "belongs to another run" in done.stderr and str(os.getpid()) in done.stderr
+
+
+def test_an_empty_source_and_an_empty_stage_are_no_error(tmp_path):
+    (tmp_path / "a.jsonl").write_text("")
+    result = go(config(tmp_path, tokenizer={"vocab_size": 300}, pack={"seq_len": 16}))
+    assert kept_after(result, 0).num_rows == 0
+    assert result.report.exists()
+
+
+def test_everything_dropped_is_no_error(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", ["one", "two"])
+    stages = ["measure", {"keep": {"bounds": {"words": [99, None]}}}, "dedup_exact", "dedup_near"]
+    result = go(config(tmp_path, stages=stages, tokenizer={"vocab_size": 300}, pack={"seq_len": 16}))
+    assert kept_after(result, 4).num_rows == 0
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.torture)])
+def test_a_flood_of_empty_documents_goes_through(tmp_path, count):
+    (tmp_path / "a.jsonl").write_text('{"text": ""}\n' * count)
+    result = go(config(tmp_path))
+    dropped = sum(ledger_of(p).num_rows for p in result.steps[1:])
+    assert kept_after(result, 0).num_rows == count
+    assert dropped + kept_after(result, len(STAGES)).num_rows == count
+
+
+def test_hostile_text_reaches_neither_page_nor_card_unescaped(tmp_path):
+    evil = "</script><script>alert(1)</script> <img src=x onerror=alert(2)> \u202e {{7*7}} & ' \" "
+    write_jsonl(tmp_path / "a.jsonl", [evil * 3, evil * 3, "x", evil + "other words here"])
+    result = go(config(Path(tmp_path)))
+    page = result.report.read_text("utf-8")
+    assert "<script>alert(1)" not in page and "<img src=x" not in page

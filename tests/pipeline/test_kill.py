@@ -1,0 +1,56 @@
+"""`kill -9` at random moments: the next run goes on, and its bytes are those of a run that nobody broke."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.pipeline.test_laws import big, corpus, digests, run_process
+
+
+def kill_after(folder, workdir: str, seconds: float) -> bool:
+    """Starts a run and kills it; whether it was still at work."""
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(folder / "config.yaml"), "-q", "--workers", "2"]
+    process = subprocess.Popen([*command, "--workdir", str(folder / workdir)], stderr=subprocess.PIPE, env=os.environ)
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def break_and_mend(tmp_path, kills: int, megabytes: int) -> None:
+    big(corpus(tmp_path), megabytes)
+    begin = time.monotonic()
+    whole = run_process(tmp_path, "whole", "--workers", "2")
+    assert whole.returncode == 0, whole.stderr
+    length = time.monotonic() - begin
+    chance = random.Random(os.environ.get("PYTEST_SEED", time.time_ns()))
+    hits = sum(kill_after(tmp_path, "broken", chance.uniform(0.2, 0.8) * length) for _ in range(kills))
+    done = run_process(tmp_path, "broken", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert hits > 0  # else nothing was broken
+    assert digests(tmp_path / "broken") == digests(tmp_path / "whole")
+    assert not list((tmp_path / "broken").rglob(".tmp-*"))
+    verified = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "verify", str(tmp_path / "config.yaml"), "--workdir", str(tmp_path / "broken")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_three_kills_change_no_byte(tmp_path):
+    break_and_mend(tmp_path, kills=3, megabytes=1)
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("round_", range(5))
+def test_twenty_kills_change_no_byte(tmp_path, round_):
+    break_and_mend(tmp_path, kills=4, megabytes=3)

@@ -1,0 +1,157 @@
+"""Rows hold every token of every document once, and say where it stands."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pipeline.pack import PackConfig, holdout_bins, lay_rows, partition_bits, row_count, row_schema, top_bits
+
+PAD, EOS = 3, 2
+DOCUMENTS = st.lists(st.lists(st.integers(4, 9), max_size=12).map(lambda ids: [*ids, EOS]), min_size=1, max_size=9)
+
+
+def rows_of(documents: list[list[int]], seq_len: int) -> pa.Table:
+    ids = pa.array([f"d{i}" for i in range(len(documents))])
+    table = lay_rows(ids, pa.array(documents, pa.list_(pa.int32())), seq_len, PAD)
+    table.validate(full=True)
+    return table
+
+
+def ends(row: dict, seq_len: int) -> list[int]:
+    """Where each piece of a row ends."""
+    return [*row["starts"][1:], seq_len + 1][: len(row["doc_ids"])]
+
+
+@settings(deadline=None)
+@given(documents=DOCUMENTS, seq_len=st.integers(1, 9))
+def test_rows_laid_together_are_the_documents(documents, seq_len):
+    rows = rows_of(documents, seq_len).to_pylist()
+    stream = rows[0]["tokens"][:1]
+    for row in rows:
+        assert row["tokens"][0] == stream[-1]  # rows overlap by one token
+        stream += row["tokens"][1:]
+    tokens = [token for document in documents for token in document]
+    assert stream[: len(tokens)] == tokens
+    assert set(stream[len(tokens) :]) <= {PAD}
+    assert len(stream) - len(tokens) < seq_len or len(tokens) == 1  # no row holds but padding and the shared token
+    assert len(rows) == row_count(len(tokens), seq_len)
+
+
+@settings(deadline=None)
+@given(documents=DOCUMENTS, seq_len=st.integers(1, 9))
+def test_every_piece_says_which_tokens_of_which_document_it_is(documents, seq_len):
+    seen = [0] * len(documents)
+    for row in rows_of(documents, seq_len).to_pylist():
+        assert row["starts"][0] == 0
+        assert len(row["doc_ids"]) == len(row["doc_offsets"]) > 0
+        pieces = zip(row["doc_ids"], row["doc_offsets"], row["starts"], ends(row, seq_len), strict=False)
+        for name, offset, start, end in pieces:
+            document = int(name[1:])
+            assert end > start
+            assert row["tokens"][start:end] == documents[document][offset : offset + end - start]
+            assert offset in (seen[document], seen[document] - 1)  # goes on, or begins with the token that overlaps
+            seen[document] = offset + end - start
+    assert seen == [len(document) for document in documents]
+
+
+@settings(deadline=None)
+@given(documents=DOCUMENTS, seq_len=st.integers(1, 9))
+def test_padding_stands_at_the_end_of_the_last_row_only_and_is_told(documents, seq_len):
+    rows = rows_of(documents, seq_len).to_pylist()
+    for row in rows[:-1]:
+        assert PAD not in row["tokens"] and len(row["starts"]) == len(row["doc_ids"])
+    last = rows[-1]
+    padding = last["tokens"].count(PAD)
+    assert len(last["starts"]) == len(last["doc_ids"]) + (padding > 0)
+    if padding:
+        assert last["tokens"][last["starts"][-1] :] == [PAD] * padding
+
+
+@pytest.mark.parametrize(
+    ("documents", "rows"),
+    [
+        # nine tokens: 4 + 4, and the one that the second row shares
+        ([[5, 6, EOS], [7, 8, 9, 4, 4, EOS]],
+         [([5, 6, 2, 7, 8], [0, 3], ["d0", "d1"], [0, 0]), ([8, 9, 4, 4, 2], [0], ["d1"], [1])]),
+        # seven: the second row holds three and two of padding, which begins at 3
+        ([[5, 6, EOS], [7, 8, 9, EOS]],
+         [([5, 6, 2, 7, 8], [0, 3], ["d0", "d1"], [0, 0]), ([8, 9, 2, 3, 3], [0, 3], ["d1"], [1])]),
+        # an empty document is its end; five tokens fill one row exactly
+        ([[EOS], [5, 6, EOS], [EOS]], [([2, 5, 6, 2, 2], [0, 1, 4], ["d0", "d1", "d2"], [0, 0, 0])]),
+        ([[EOS]], [([2, 3, 3, 3, 3], [0, 1], ["d0"], [0])]),
+    ],
+)  # fmt: skip
+def test_rows_worked_by_hand(documents, rows):
+    out = rows_of(documents, 4).to_pylist()
+    assert [(r["tokens"], r["starts"], r["doc_ids"], r["doc_offsets"]) for r in out] == rows
+
+
+def test_nothing_makes_no_rows():
+    table = lay_rows(pa.array([], pa.string()), pa.array([], pa.list_(pa.int32())), 4, PAD)
+    assert table.num_rows == 0 and table.schema == row_schema(4)
+
+
+# The holdout
+
+
+@settings(deadline=None)
+@given(
+    tokens=st.dictionaries(st.integers(0, 65535), st.integers(1, 1000), max_size=20),
+    quota=st.floats(0, 5000),
+)
+def test_the_holdout_is_never_more_than_half_and_stops_at_its_quota(tokens, quota):
+    held = holdout_bins(tokens, quota)
+    sizes = [tokens[bin_] for bin_ in held]
+    assert sum(sizes) * 2 <= sum(tokens.values())
+    assert not held or sum(sizes[:-1]) < quota  # the last one was still needed
+    assert held == sorted(held)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "quota", "held"),
+    [
+        ({5: 100}, 10, []),  # the only document is trained on
+        ({5: 100, 9: 100}, 10, [5]),  # exactly half may go
+        ({5: 101, 9: 100}, 10, [9]),  # a little more may not
+        ({1: 10, 2: 10, 3: 980}, 10, [1]),  # met at the quota
+        ({1: 10, 2: 10, 3: 980}, 10.5, [1, 2]),
+        ({1: 10, 2: 990}, 0, []),
+    ],
+)
+def test_holdouts_worked_by_hand(tokens, quota, held):
+    assert holdout_bins(tokens, quota) == held
+
+
+@pytest.mark.parametrize(
+    ("tokens", "quota"),
+    [(1_000_000, 10_000), (100_000, 2000), (10_000, 1000)],  # the share; the tokens; a tenth
+)
+def test_a_quota_is_a_share_or_some_thousand_tokens_or_a_tenth(tokens, quota):
+    assert PackConfig(holdout=0.01, holdout_tokens=2000).quota(tokens) == quota
+
+
+# Parts
+
+
+@pytest.mark.parametrize(
+    ("tokens", "bits"), [(0, 0), (1, 0), (8_000_000, 0), (8_000_001, 1), (16_000_001, 2), (10**12, 17)]
+)
+def test_a_part_holds_what_one_task_can_sort(tokens, bits):
+    assert partition_bits(tokens) == bits
+    assert tokens / 2**bits <= 8_000_000
+
+
+def test_parts_are_ranges_of_coins():
+    coins = np.array([0, 2**62 - 1, 2**62, 2**63, 2**64 - 1], np.uint64)
+    assert top_bits(coins, 0).tolist() == [0, 0, 0, 0, 0]
+    assert top_bits(coins, 2).tolist() == [0, 0, 1, 2, 3]
+    assert top_bits(coins, 16).tolist() == [0, 16383, 16384, 32768, 65535]
+
+
+@pytest.mark.parametrize("wrong", [{"seq_len": 0}, {"holdout": "60%"}, {"mode": "best_fit"}, {"holdout_tokens": -1}])
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        PackConfig(**wrong)

@@ -1,0 +1,54 @@
+"""Lists of stop words are clean, and their tables find what is in them and nothing else."""
+
+import unicodedata
+
+import numpy as np
+
+from pipeline.text.hashing import word_hash
+from pipeline.text.languages import LANGUAGES
+from pipeline.text.measures import measure
+from pipeline.text.stopwords import StopLists, codes, listed, words
+from tests.pipeline.text import measures_twin as twin
+from tests.pipeline.text.texts import array
+
+
+def ratios(texts: list[str], lang: str) -> list[float]:
+    n = len(texts)
+    column = measure(array(texts), np.full(n, 10), np.full(n, 5), [lang] * n, StopLists.all(), ["stopword_ratio"])
+    return column["stopword_ratio"].to_pylist()
+
+
+def test_44_of_the_46_languages_have_a_list():
+    assert set(LANGUAGES) - set(listed()) == {"ki", "tum"}
+    assert min(len(words(lang)) for lang in listed()) >= 29  # Zulu
+
+
+def test_every_entry_is_one_word_as_the_kernel_would_meet_it():
+    for lang in listed():
+        for word in words(lang):
+            assert unicodedata.is_normalized("NFC", word), (lang, word)
+            assert not any(map(twin.is_space, word)), (lang, word)
+            assert word == twin.lower(word), (lang, word)
+            assert not twin.is_special(word[0]) and not twin.is_special(word[-1]), (lang, word)
+
+
+def test_tables_find_every_word_that_a_text_can_hold():
+    for lang in listed():
+        met = [word for word in words(lang) if twin.words(word) == [word]]
+        assert len(met) > 25
+        assert set(ratios(met, lang)) == {1.0}, lang
+
+
+def test_tables_find_nothing_else():
+    strangers = [f"{word}qx" for word in words("en")]
+    assert set(ratios(strangers, "en")) == {0.0}
+
+
+def test_running_text_holds_more_stop_words_than_a_list_of_names():
+    text, names = "It was the best of times, it was the worst of times.", "Nairobi Lagos Dakar Accra Kigali"
+    full, empty = ratios([text, names], "en")
+    assert full > 0.5 > empty
+
+
+def test_word_hashes_are_pinned():
+    assert int(word_hash(codes("seedbed"))) == 5778726077051031160

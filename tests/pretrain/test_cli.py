@@ -1,0 +1,148 @@
+"""The command line: data on stdout, talk on stderr, exit codes, and errors that say what to do."""
+
+import json
+import shutil
+import sys
+import xml.etree.ElementTree as ET
+
+import pytest
+import yaml
+
+from pretrain import cli
+from tests.pretrain import seam as builder
+
+
+@pytest.fixture
+def pretrain(monkeypatch, capsys):
+    """Run the command in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+            sys.exit(0)
+        out, err = capsys.readouterr()
+        return end.value.code, out, err
+
+    return run
+
+
+def edited(finished, tmp_path, block, **changes):
+    settings = yaml.safe_load(finished.config.read_text())
+    settings[block] |= changes
+    return builder.write_config(tmp_path / "other.yaml", settings)
+
+
+def test_fit_in_a_process_of_its_own_ends_with_the_checkpoint_and_what_the_model_writes(packed, tmp_path):
+    prompts = {"sample_prompts": ["all ", ""], "steps": 6}
+    config = builder.write_config(tmp_path / "c.yaml", builder.config(tmp_path / "r", packed, **prompts))
+    done = builder.pretrain("fit", config)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 2 and done.stdout.startswith("> all")
+    assert f"checkpoint: {tmp_path}/r/ckpt/step_000006" in done.stderr
+    known = ("step ", "checkpoint: ", "curve: ")
+    assert [line for line in done.stderr.splitlines() if not line.startswith(known)] == []  # no chatter of libraries
+
+
+def test_fit_on_a_finished_run_says_so_and_touches_nothing(finished, pretrain):
+    before = {p: p.stat().st_mtime_ns for p in finished.dir.rglob("*")}
+    code, out, err = pretrain("fit", finished.config)
+    assert code == 0 and "is finished: 12 steps are done" in err and out.startswith("> ")
+    assert {p: p.stat().st_mtime_ns for p in finished.dir.rglob("*")} == before
+
+
+def test_another_config_in_the_same_folder_is_refused_with_the_differences(finished, pretrain, tmp_path):
+    code, _, err = pretrain("fit", edited(finished, tmp_path, "train", lr=0.5, seed=7))
+    assert code == 2
+    assert "train.lr: 0.01 in the checkpoint, 0.5 now" in err and "train.seed: 42 in the checkpoint, 7 now" in err
+    assert "hint: give run.dir another name" in err
+
+
+def test_other_data_in_the_same_folder_is_refused(finished, pretrain, tmp_path):
+    other = builder.build(tmp_path / "packed", {"en": 30})
+    code, _, err = pretrain("fit", edited(finished, tmp_path, "data", path=str(other)))
+    assert code == 2 and "data: packed corpus" in err
+
+
+def test_what_is_asked_wrongly_ends_with_2_and_what_fails_with_1(pretrain, tmp_path, packed):
+    assert pretrain("fit", tmp_path / "none.yaml")[0] == 2
+    assert pretrain("fitt")[0] == 2
+    assert pretrain("generate", tmp_path)[0] == 1
+    config = builder.write_config(tmp_path / "c.yaml", builder.config(tmp_path / "r", tmp_path / "nowhere"))
+    code, out, err = pretrain("fit", config)
+    assert (code, out) == (1, "") and "nowhere is no packed corpus" in err and "hint: run `pipeline run` first" in err
+
+
+def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(pretrain, tmp_path, packed):
+    (tmp_path / "file").write_text("")
+    config = builder.write_config(tmp_path / "c.yaml", builder.config(tmp_path / "file" / "r", packed))
+    code, _, err = pretrain("fit", config)
+    assert code == 1 and "file/r cannot be written" in err and "Traceback" not in err
+
+
+def test_weights_of_a_language_that_is_not_there_name_those_that_are(pretrain, tmp_path, packed):
+    settings = builder.config(tmp_path / "r", packed)
+    settings["data"]["mixture"] = {"weights": {"xx": 1.0}}
+    code, _, err = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
+    assert code == 2 and "names xx" in err and "it has en, py, sw" in err
+
+
+def test_eval_tells_each_language_and_the_total(finished, pretrain):
+    code, out, _ = pretrain("eval", finished.dir)
+    assert code == 0
+    assert all(word in out for word in ("language", "tokens", "loss", "bits per byte", "en", "py", "sw", "all"))
+    code, out, _ = pretrain("eval", finished.dir, "--json")
+    scores = json.loads(out)["scores"]
+    assert [s["language"] for s in scores] == ["en", "py", "sw", "all"] and all(s["tokens"] == 40 for s in scores[:3])
+    # the end of the run looked at the same rows
+    assert scores == json.loads((finished.dir / "validation.jsonl").read_text().splitlines()[-1])["scores"]
+
+
+def test_eval_of_a_checkpoint_is_that_of_its_run(finished, pretrain):
+    whole = json.loads(pretrain("eval", finished.dir, "--json")[1])
+    part = json.loads(pretrain("eval", finished.dir / "ckpt" / "step_000012", "--json")[1])
+    former = json.loads(pretrain("eval", finished.dir / "ckpt" / "step_000010", "--json")[1])
+    assert whole["scores"] == part["scores"] != former["scores"]
+
+
+def test_generate_is_the_same_for_the_same_seed(finished, pretrain):
+    texts = [pretrain("generate", finished.dir, "all ", "--tokens", 20, "--seed", seed)[1] for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2] and texts[0].startswith("all ")
+
+
+def test_an_exported_folder_speaks_and_scores_as_the_run_does(finished, pretrain, tmp_path, packed):
+    code, out, _ = pretrain("export", finished.dir, "--out", tmp_path / "export")
+    assert (code, out.strip()) == (0, str(tmp_path / "export"))
+    ask = ("all ", "--tokens", 20)
+    assert pretrain("generate", tmp_path / "export", *ask) == pretrain("generate", finished.dir, *ask)
+    ours, theirs = (json.loads(pretrain("eval", path, "--data", packed, "--json")[1])["scores"]
+                    for path in (finished.dir, tmp_path / "export"))  # fmt: skip
+    assert ours == theirs
+    assert "tokens trained on" in (tmp_path / "export" / "README.md").read_text()
+    code, _, err = pretrain("eval", tmp_path / "export")
+    assert code == 1 and "give --data FOLDER" in err
+
+
+def test_a_run_folder_that_was_moved_still_works(finished, pretrain, tmp_path):
+    shutil.copytree(finished.dir, tmp_path / "moved")
+    assert pretrain("generate", tmp_path / "moved", "all ") == pretrain("generate", finished.dir, "all ")
+
+
+def test_plan_takes_the_shape_from_the_corpus_and_bloom_s_without_it(finished, pretrain, tmp_path):
+    plan = json.loads(pretrain("plan", finished.config, "--json", "--hardware", "cpu")[1])
+    assert plan["seq_len"] == 16 and plan["parameters"] == 320 * 16 + 12 * 16 * 16 + 13 * 16 + 4 * 16  # 260 -> 320 rows
+    nowhere = edited(finished, tmp_path, "data", path=str(tmp_path / "nowhere"))
+    _, out, err = pretrain("plan", nowhere, "--json")
+    assert json.loads(out)["seq_len"] == 2048 and "is not there yet" in err
+
+
+def test_the_curve_is_well_formed_and_shows_both_losses(finished):
+    tree = ET.parse(finished.dir / "loss.svg")
+    lines = [e.get("points") for e in tree.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert [len(points.split()) for points in lines] == [12, 3]  # steps, and validation after 4, 8 and 12
+
+
+def test_help_names_every_command(pretrain):
+    code, out, _ = pretrain("--help")
+    assert code == 0 and all(name in out for name in ("fit", "eval", "generate", "export", "plan"))

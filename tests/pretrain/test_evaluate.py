@@ -1,0 +1,77 @@
+"""Loss and bits per byte, worked by hand."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from pretrain.errors import InputError
+from pretrain.evaluate import evaluate, spread
+from pretrain.model import Bloom, ModelConfig
+from pretrain.seam import Seam
+from tests.pretrain import seam as builder
+
+
+@pytest.fixture(scope="module")
+def uniform():
+    """A model that gives each of 320 rows the same logit: its loss is ln 320 at every token."""
+    model = Bloom(ModelConfig(vocab_size=320, hidden_size=16, num_layers=1, num_heads=2))
+    torch.nn.init.zeros_(model.word_embeddings.weight)
+    return model
+
+
+def test_a_uniform_model_loses_ln_v_and_log2_v_bits_a_byte(uniform, packed):
+    scores = evaluate(uniform, Seam.open(packed))
+    assert [score.language for score in scores] == ["en", "py", "sw", "all"]
+    for score in scores:
+        assert score.loss == pytest.approx(math.log(320), rel=1e-6)
+        assert score.bits_per_byte == pytest.approx(math.log2(320), rel=1e-6)  # the test corpus has a byte a token
+    # 3 rows of 16 targets, the last half padding
+    assert [score.tokens for score in scores] == [40, 40, 40, 120]
+
+
+def test_bits_per_byte_weigh_languages_by_their_bytes(uniform, tmp_path):
+    folder = builder.build(tmp_path / "p", {"en": 2, "sw": 2})
+    splits = Seam.open(folder).manifest["splits"]
+    splits["valid"]["en"]["bytes"] *= 4
+    builder.seal(folder, splits, 16)
+    en, _, total = evaluate(uniform, Seam.open(folder))
+    assert en.bits_per_byte == pytest.approx(math.log2(320) / 4)
+    assert total.bits_per_byte == pytest.approx(math.log2(320) * 2 / (4 + 1))  # 2n tokens over 4n + n bytes
+
+
+def test_ranks_add_up_to_the_whole(packed):
+    model = Bloom(ModelConfig(260, 16, 1, 2), torch.Generator().manual_seed(1))
+    parts = []
+    for rank in range(2):
+        evaluate(model, Seam.open(packed), rank=rank, world=2, add_up=lambda sums: parts.append(sums) or sums)
+    together = evaluate(model, Seam.open(packed), max_rows=0, add_up=lambda _: sum(parts))
+    alone = evaluate(model, Seam.open(packed))
+    assert [score.tokens for score in together] == [score.tokens for score in alone]
+    assert [score.loss for score in together] == pytest.approx([score.loss for score in alone])
+
+
+def test_a_cap_takes_rows_from_all_over():
+    assert spread(100, 4) == [0, 25, 50, 75]
+    assert spread(3, 4) == spread(3, None) == [0, 1, 2]
+
+
+def test_a_cap_scores_fewer_tokens(uniform, packed):
+    scores = evaluate(uniform, Seam.open(packed), "train", max_rows=2)
+    assert [score.tokens for score in scores] == [32, 32, 32, 96]
+
+
+def test_batches_change_nothing(packed):
+    model = Bloom(ModelConfig(260, 16, 1, 2), torch.Generator().manual_seed(1))
+    score = partial(evaluate, model, Seam.open(packed), "train")
+    for a, b in zip(score(batch=1), score(batch=5), strict=True):
+        assert a.loss == pytest.approx(b.loss, rel=1e-6)
+
+
+def test_a_corpus_without_holdout_is_refused(uniform, tmp_path):
+    folder = builder.build(tmp_path / "p", {"en": 2})
+    splits = Seam.open(folder).manifest["splits"]
+    builder.seal(folder, {"train": splits["train"]}, 16)
+    with pytest.raises(InputError, match="no valid split"):
+        evaluate(uniform, Seam.open(folder))

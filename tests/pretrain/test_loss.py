@@ -1,0 +1,115 @@
+"""The chunked loss and its gradients equal torch's, whatever the chunk, and the logits are never held whole."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pretrain.loss import chunk_rows, chunked_cross_entropy, token_cross_entropy
+
+
+def inputs(n: int, c: int, v: int, ignored: float = 0.2):
+    g = torch.Generator().manual_seed(n * 31 + v)
+    x = torch.randn(n, c, generator=g).requires_grad_()
+    w = torch.randn(v, c, generator=g).requires_grad_()
+    y = torch.randint(0, v, (n,), generator=g)
+    y[torch.rand(n, generator=g) < ignored] = -100
+    return x, w, y
+
+
+def reference(x, w, y):
+    return F.cross_entropy((x @ w.T).float(), y, ignore_index=-100, reduction="sum")
+
+
+@given(n=st.integers(1, 40), v=st.integers(2, 50), chunk=st.integers(1, 50), ignored=st.sampled_from([0.0, 0.3, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_loss_and_gradients_are_the_reference_for_any_chunk(n, v, chunk, ignored):
+    x, w, y = inputs(n, 8, v, ignored)
+    loss = chunked_cross_entropy(x, w, y, chunk) / 7  # a factor, so that the incoming gradient matters
+    got = torch.autograd.grad(loss, (x, w))
+    want = torch.autograd.grad(reference(x, w, y) / 7, (x, w))
+    torch.testing.assert_close(loss * 7, reference(x, w, y))
+    for a, b in zip(got, want, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_a_case_worked_by_hand():
+    # logits (0, ln 3): probabilities 1/4 and 3/4; target 0 costs ln 4; gradient of the logits (1/4 - 1, 3/4)
+    x = torch.tensor([[1.0]], requires_grad=True)
+    w = torch.tensor([[0.0], [math.log(3)]], requires_grad=True)
+    loss = chunked_cross_entropy(x, w, torch.tensor([0]))
+    loss.backward()
+    assert loss.item() == pytest.approx(math.log(4))
+    assert w.grad.flatten().tolist() == pytest.approx([-0.75, 0.75])
+    assert x.grad.item() == pytest.approx(0.75 * math.log(3))
+
+
+def test_only_ignored_targets_cost_nothing_and_move_nothing():
+    x, w, y = inputs(5, 4, 9, ignored=1.1)
+    loss = chunked_cross_entropy(x, w, y)
+    loss.backward()
+    assert loss.item() == 0
+    assert not x.grad.any() and not w.grad.any()
+
+
+def test_losses_by_token_sum_to_the_loss_and_are_zero_where_ignored():
+    x, w, y = inputs(30, 8, 20)
+    tokens = token_cross_entropy(x, w, y, chunk=7)
+    assert (y == -100).any() and not tokens[y == -100].any()
+    torch.testing.assert_close(tokens.sum(), chunked_cross_entropy(x, w, y, chunk=11))
+    with torch.no_grad():
+        torch.testing.assert_close(tokens.sum(), chunked_cross_entropy(x, w, y, chunk=4))
+
+
+def test_huge_logits_stay_finite():
+    x, w, y = torch.full((2, 1), 1e4), torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1])
+    assert token_cross_entropy(x, w, y).tolist() == [0.0, 20_000.0]
+
+
+def test_under_autocast_products_are_bf16_and_the_sums_fp32():
+    x, w, y = inputs(64, 32, 100)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = chunked_cross_entropy(x, w, y, chunk=16)
+    grads = torch.autograd.grad(loss, (x, w))
+    want = torch.autograd.grad(reference(x, w, y), (x, w))
+    assert loss.dtype == grads[0].dtype == grads[1].dtype == torch.float32
+    assert loss.item() != reference(x, w, y).item()  # it was bf16
+    assert loss.item() == pytest.approx(reference(x, w, y).item(), rel=5e-3)
+    for a, b in zip(grads, want, strict=True):
+        assert (a - b).abs().max() < 0.02 * b.abs().max()
+
+
+def test_a_second_backward_is_refused_rather_than_wrong():
+    x, w, y = inputs(4, 4, 5)
+    loss = chunked_cross_entropy(x, w, y)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="one backward pass"):
+        loss.backward()
+
+
+class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+    """Remembers the largest tensor that any operation gave."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor):
+            self.elements = max(self.elements, out.numel())
+        return out
+
+
+def test_the_logits_are_never_held_whole():
+    x, w, y = inputs(200, 4, 1000)
+    with Largest() as seen:
+        chunked_cross_entropy(x, w, y, chunk=10).backward()
+    assert 10 * 1000 <= seen.elements < 200 * 1000
+    assert seen.elements == 10 * 1000
+
+
+def test_a_chunk_of_blooms_vocabulary_on_a_gpu_is_about_two_thousand_tokens():
+    assert chunk_rows(250_880, torch.device("cuda")) == 2112
+    assert chunk_rows(8192, torch.device("cpu")) == 256

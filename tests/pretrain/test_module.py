@@ -1,0 +1,120 @@
+"""One optimizer step: what it divides by, what it follows, what it refuses."""
+
+import json
+
+import pytest
+import torch
+
+from pretrain.config import Config
+from pretrain.errors import RunError
+from pretrain.fit import fit
+from tests.pretrain import seam as builder
+
+
+def run(folder, packed, run_settings=None, **train):
+    settings = builder.config(folder, packed, **train)
+    settings["run"] |= run_settings or {}
+    outcome = fit(Config.model_validate(settings), lambda _: None)
+    return outcome, lines(folder / "metrics.jsonl")
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def state(outcome):
+    return json.loads((outcome.checkpoint / "state.json").read_text())
+
+
+def test_the_loss_falls(finished):
+    metrics = lines(finished.dir / "metrics.jsonl")
+    assert metrics[0]["loss"] > 5.5 and metrics[-1]["loss"] < metrics[0]["loss"] - 1.0  # ln(260) = 5.56 at the start
+
+
+def test_every_step_has_one_line_and_samples_add_up(finished):
+    metrics = lines(finished.dir / "metrics.jsonl")
+    assert [m["step"] for m in metrics] == list(range(1, 13))
+    assert [m["samples"] for m in metrics] == [4 * step for step in range(1, 13)]
+
+
+def test_the_rate_is_the_one_of_the_samples_before_the_step(finished):
+    metrics = lines(finished.dir / "metrics.jsonl")
+    assert [m["lr"] for m in metrics[:2]] == [0.0, 1e-2]  # warmup over 4 samples: 0 before the first, whole after it
+
+
+def test_the_size_of_the_micro_batch_changes_nothing_but_rounding(packed, tmp_path):
+    # rows with padding have fewer targets: averaging over micro-batches would weigh them wrongly
+    losses = [[m["loss"] for m in run(tmp_path / str(size), packed, micro_batch=size)[1]] for size in (1, 4)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_tokens_are_counted_by_language_and_saved(finished):
+    tokens = state(finished.outcome)["tokens_by_language"]
+    metrics = lines(finished.dir / "metrics.jsonl")
+    assert sum(tokens.values()) == metrics[-1]["tokens"]
+    # 48 samples of 43 rows: one epoch, 24 * 16 - 8 and so on, and five rows more
+    assert tokens["en"] >= 24 * 16 - 8 and tokens["py"] >= 7 * 16 - 8 and tokens["sw"] >= 12 * 16 - 8
+    assert 43 * 16 - 24 + 5 * 8 <= metrics[-1]["tokens"] <= 43 * 16 - 24 + 5 * 16
+
+
+def test_a_ramp_grows_the_batches(packed, tmp_path):
+    _, metrics = run(tmp_path / "r", packed, batch_ramp={"start": 1, "increment": 1, "samples": 9}, steps=8)
+    # three increments over 9 samples: 1 until 3, 2 until 6 (7 with whole batches), 3 until 9 (10), then 4
+    assert [m["batch"] for m in metrics] == [1, 1, 1, 2, 2, 3, 4, 4]
+
+
+def test_stated_weights_leave_the_other_languages_out(packed, tmp_path):
+    settings = builder.config(tmp_path / "r", packed, steps=3)
+    settings["data"]["mixture"] = {"weights": {"sw": 3.0, "py": 1.0}}
+    outcome = fit(Config.model_validate(settings), lambda _: None)
+    assert set(state(outcome)["tokens_by_language"]) == {"py", "sw"}
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_documents(packed, tmp_path):
+    run(tmp_path / "r", packed, steps=4, decay_samples=99)
+    settings = builder.config(tmp_path / "r", packed, steps=8, decay_samples=99)
+
+    def poison(model, ids, targets):
+        return model.token_losses(ids, targets).sum() * float("nan")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pretrain.model.Bloom.loss", lambda *a: poison(*a) + next(a[0].parameters()).sum() * 0)
+        with pytest.raises(RunError, match=r"step 5: the loss is nan.*\n.*test/train/.*#") as told:
+            fit(Config.model_validate(settings), lambda _: None)
+    assert "nothing was updated" in str(told.value)
+    assert [m["step"] for m in lines(tmp_path / "r" / "metrics.jsonl")] == [1, 2, 3, 4]
+
+
+def test_bf16_mixed_learns_too(packed, tmp_path):
+    outcome, metrics = run(tmp_path / "r", packed, {"precision": "bf16-mixed"}, steps=8)
+    assert metrics[-1]["loss"] < metrics[0]["loss"] - 0.3
+    weights = (outcome.checkpoint / "model.safetensors").read_bytes()
+    assert b'"dtype":"F32"' in weights and b'"BF16"' not in weights  # the masters stay fp32
+
+
+def test_two_processes_train_as_one_does(packed, finished, tmp_path):
+    settings = builder.config(tmp_path / "r", packed, micro_batch=1)  # two micro-batches a rank: one without a message
+    settings["run"] |= {"devices": 2, "strategy": "ddp", "accelerator": "cpu"}
+    path = builder.write_config(tmp_path / "c.yaml", settings)
+    done = builder.pretrain("fit", path)
+    assert done.returncode == 0, done.stderr
+    ours, alone = lines(tmp_path / "r/metrics.jsonl"), lines(finished.dir / "metrics.jsonl")
+    for key in ("step", "samples", "tokens", "lr"):
+        assert [m[key] for m in ours] == [m[key] for m in alone]
+    for key in ("loss", "grad_norm"):
+        assert [m[key] for m in ours] == pytest.approx([m[key] for m in alone], rel=1e-4)
+    assert done.stderr.count("step 12/12") == 1  # only one of them speaks
+
+
+def test_embeddings_are_decayed_and_biases_are_not(packed, tmp_path, monkeypatch):
+    seen = {}
+    real = torch.optim.AdamW.__init__
+
+    def spy(self, groups, **settings):
+        seen.update({name: g["weight_decay"] for g in groups for name, _ in g["params"]} | settings)
+        real(self, groups, **settings)
+
+    monkeypatch.setattr(torch.optim.AdamW, "__init__", spy)
+    run(tmp_path / "r", packed, steps=1, weight_decay=0.25, betas=[0.8, 0.9], warmup_samples=0)
+    assert seen["word_embeddings.weight"] == 0.25 and seen["ln_f.weight"] == 0.0
+    assert seen["betas"] == (0.8, 0.9)
