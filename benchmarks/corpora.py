@@ -94,8 +94,13 @@ def packages(names: list[str], into: Path) -> list[Path]:
     into.mkdir(parents=True, exist_ok=True)
     subprocess.run([*APT, "update"], capture_output=True)
     for name in names:
-        if not (into / name).exists() and apt([*APT, "download", name], into, name):
-            archive = next(iter(sorted(into.glob(f"{name}_*.deb"))))
+        if (into / name).exists():
+            continue
+        subprocess.run([*APT, "download", name], cwd=into, capture_output=True)
+        archives = sorted(into.glob(f"{name}_*.deb"))
+        if not archives:
+            left_out(name)
+        for archive in archives:
             subprocess.run(["dpkg-deb", "-x", str(archive), str(into / name)], check=True)
             archive.unlink()
     return sorted(into / name for name in names if (into / name).exists())
@@ -108,21 +113,23 @@ def source_packages(names: list[str], into: Path) -> list[Path]:
     subprocess.run([*APT, *options, "update"], capture_output=True)
     for name in names:
         folder = into / name
-        if folder.exists() or not apt([*APT, *options, "source", "--download-only", name], into, name):
+        if folder.exists():
             continue
-        folder.mkdir()
-        for archive in sorted(into.glob("*.tar.*")):
-            if ".orig" in archive.name and archive.suffix != ".asc":
-                subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
+        subprocess.run([*APT, *options, "source", "--download-only", name], cwd=into, capture_output=True)
+        archives = sorted(into.glob("*.tar.*"))
+        upstream = [path for path in archives if ".orig" in path.name and path.suffix != ".asc"]
+        for archive in upstream:  # it is all we want: whether Debian's own part came too does not matter
+            folder.mkdir(exist_ok=True)
+            subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
+        if not upstream:
+            left_out(f"{name} (source)")
+        for archive in archives:
             archive.unlink()
     return sorted(into / name for name in names if (into / name).exists())
 
 
-def apt(command: list[str], folder: Path, name: str) -> bool:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        print(f"not available, left out: {name}", file=sys.stderr)
-    return done.returncode == 0
+def left_out(name: str) -> None:
+    print(f"not available, left out: {name}", file=sys.stderr)
 
 
 def source_lists(folder: Path) -> list[str]:

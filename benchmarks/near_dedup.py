@@ -4,9 +4,10 @@
     python benchmarks/near_dedup.py /tmp/corpora/docs.jsonl --json rows.json
 
 Every run is a process of its own on one core, in an environment of its own (made on first use in --cache); runs of all
-peers are interleaved, and medians told. Clocks start with the texts in memory, imports and compilation done. Peers that
-would take minutes run on the first documents only, which their row says; the documents are shuffled first. Recall is of
-all pairs of Jaccard 0.8 or more (exact_pairs.py) among the documents a peer was given: the share in one cluster.
+peers are interleaved, and medians told. Clocks start with the texts in memory, imports and compilation done, and count
+CPU time, which a busy machine distorts least. Peers that would take minutes run on the first documents only, which
+their row says; the documents are shuffled first. Recall is of all pairs of Jaccard 0.8 or more (exact_pairs.py) among
+the documents a peer was given: the share in one cluster.
 """
 
 import argparse

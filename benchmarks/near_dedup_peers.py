@@ -8,6 +8,7 @@ latter OUT gets each document's cluster. What each peer is asked for is what its
 documented form; shingles of five words are made in Python where a peer has no shingling of its own.
 """
 
+import gc
 import json
 import os
 import re
@@ -15,14 +16,15 @@ import struct
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 
 PERMUTATIONS, BANDS, ROWS, THRESHOLD, SIZE = 128, 16, 8, 0.8, 5
 WORD = re.compile(r"\w+")
 
-Texts = list[str]
+Texts = Iterator[str]
 
 
 def grams(text: str) -> list[str]:
@@ -54,7 +56,15 @@ def seedbed(texts: Texts, work: str) -> Callable[[], list[int] | None]:
     import pyarrow as pa
 
     ours(pa.array(["one two three four five six"] * 2, pa.large_string()), work)()  # compile
-    return ours(pa.array(texts, pa.large_string()), work)
+    return ours(arrow(texts), work)
+
+
+def arrow(texts: Texts):  # type: ignore[no-untyped-def]
+    """One Arrow array, made without all the Python strings at once."""
+    import pyarrow as pa
+
+    parts = iter(lambda: pa.array(islice(texts, 1000), pa.large_string()), pa.array([], pa.large_string()))
+    return pa.concat_arrays(parts)
 
 
 def ours(texts, work: str) -> Callable[[], list[int] | None]:  # type: ignore[no-untyped-def]
@@ -91,7 +101,6 @@ def ours(texts, work: str) -> Callable[[], list[int] | None]:  # type: ignore[no
 def floor(texts: Texts, work: str) -> Callable[[], None]:
     """What no signature can do without. `words`: split and hash each word once; `memcpy`: copy the text."""
     import numpy as np
-    import pyarrow as pa
     from numba import njit
 
     from pipeline.text.buffers import buffers
@@ -110,7 +119,7 @@ def floor(texts: Texts, work: str) -> Callable[[], None]:
                     end += np.uint64(8)
                 _hash_words(words, end, stream, hashes, np.uint64(0))
 
-    offsets, data = buffers(pa.array(texts, pa.large_string()))
+    offsets, data = buffers(arrow(texts))
     if work == "memcpy":
         target = np.zeros_like(data)
         return lambda: np.copyto(target, data)
@@ -118,8 +127,10 @@ def floor(texts: Texts, work: str) -> Callable[[], None]:
     return lambda: hash_words(offsets, data, *tables("auto"))
 
 
-def rensa(texts: Texts, work: str) -> Callable[[], list[int] | None]:
+def rensa(given: Texts, work: str) -> Callable[[], list[int] | None]:
     from rensa import RMinHash, RMinHashLSH
+
+    texts = list(given)
 
     def whole() -> list[int]:
         made = RMinHash.from_token_sets((grams(text) for text in texts), num_perm=PERMUTATIONS, seed=42)
@@ -138,9 +149,11 @@ def rensa(texts: Texts, work: str) -> Callable[[], list[int] | None]:
     return whole if work == "whole" else sign
 
 
-def datasketch(texts: Texts, work: str) -> Callable[[], list[int] | None]:
+def datasketch(given: Texts, work: str) -> Callable[[], list[int] | None]:
     import xxhash
     from datasketch import MinHash, MinHashLSH
+
+    texts = list(given)
 
     def sketches() -> Iterable[MinHash]:
         sets = ([gram.encode() for gram in grams(text)] for text in texts)
@@ -160,7 +173,7 @@ def datasketch(texts: Texts, work: str) -> Callable[[], list[int] | None]:
     return whole if work == "whole" else lambda: sum(1 for _ in sketches()) and None
 
 
-def datatrove(texts: Texts, work: str) -> Callable[[], list[int] | None]:
+def datatrove(given: Texts, work: str) -> Callable[[], list[int] | None]:
     """Its four steps, called one after the other in this process without its executor; it verifies no candidates."""
     from datatrove.data import Document
     from datatrove.pipeline.dedup import (
@@ -172,6 +185,7 @@ def datatrove(texts: Texts, work: str) -> Callable[[], list[int] | None]:
     from datatrove.pipeline.dedup.minhash import MinhashConfig
     from loguru import logger
 
+    texts = list(given)
     logger.remove()
     folder = Path(tempfile.mkdtemp())
     config = MinhashConfig(n_grams=SIZE, num_buckets=BANDS, hashes_per_bucket=ROWS)
@@ -200,12 +214,12 @@ def datatrove(texts: Texts, work: str) -> Callable[[], list[int] | None]:
     return whole if work == "whole" else sign
 
 
-def documents(document: type, texts: Texts) -> Iterable[object]:
+def documents(document: type, texts: list[str]) -> Iterable[object]:
     return (document(text=text, id=str(i)) for i, text in enumerate(texts))
 
 
 def peak_mb() -> float:
-    """Most resident memory of this process. (`ru_maxrss` would also count the parent, as it was when it forked.)"""
+    """Most resident memory of the run, texts and imports included. (`ru_maxrss` would count the parent too.)"""
     line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
@@ -217,7 +231,10 @@ def main() -> None:
     who, work, source, out = sys.argv[1:]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    run = PEERS[who]([json.loads(line) for line in Path(source).read_text("utf-8").splitlines()], work)
+    with Path(source).open(encoding="utf-8") as file:
+        run = PEERS[who]((json.loads(line) for line in file), work)
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory counts from here
     start = time.process_time()
     labels = run()
     seconds = time.process_time() - start

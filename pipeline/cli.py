@@ -135,7 +135,7 @@ def show_plan(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = Fal
         table.add_row(step["name"], step["address"], step["state"], *numbers)
     console().print(table)
     todo = sum(step["state"] != "sealed" for step in steps)
-    memory = say_bytes(settings["memory"])
+    memory = say_bytes(loaded.run.memory_bytes)
     print(
         f"{todo} of {len(steps)} steps to make in {settings['workdir']}, "
         f"with {settings['workers']} workers within {memory}"

@@ -136,7 +136,12 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
         return None
     ordered = sorted((s for s in sources if s), key=lambda s: (s.priority, s.name))
     return Config.model_construct(
-        run=run, sources=tuple(ordered), stages=tuple(stages), tokenizer=tokenizer, pack=pack, shard_size=shard_size
+        run=run,
+        sources=tuple(ordered),
+        stages=tuple(s for s in stages if s),
+        tokenizer=tokenizer,
+        pack=pack,
+        shard_size=shard_size,
     )
 
 

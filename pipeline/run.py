@@ -26,6 +26,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
+from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
 from pipeline.steps.encode import EncodeWork
@@ -62,6 +63,16 @@ class _Run:
     engine: Engine
     planned: list[Planned]
     made: list[str] = field(default_factory=list)
+
+    def warm(self) -> None:
+        """Compiles the kernels that the steps to be made need, if no run before has."""
+        todo = [p for p in self.planned if not p.step.sealed]
+        stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
+        if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
+            self.talk.begin("compile kernels (once)", len(tasks))
+            for _ in self.engine.run(tasks):
+                self.talk.advance(0, 0)
+            self.talk.end()
 
     def works(self) -> Iterator[tuple[Work, list[Planned]]]:
         """The work for each step that is not sealed; consecutive row-wise ones together."""
@@ -111,12 +122,11 @@ class _Run:
 
     def make(self, work: Work, planned: Sequence[Planned]) -> None:
         """Runs the tasks of one work, phase by phase, and seals its steps."""
-        started, seconds = time.time(), defaultdict(float)
+        started = time.time()
+        seconds: dict[str, float] = defaultdict(float)
         documents = size = 0
         for p in planned:
             sweep(p.step.folder)
-            if hasattr(p.settings, "warm"):
-                self._warm(p)
         with PeakMemory() as memory:
             for tasks in work.phases():
                 if not tasks:
@@ -152,14 +162,6 @@ class _Run:
         manifest = {"name": planned.name, "kind": planned.kind, "recipe": planned.recipe, **manifest}
         planned.step.seal(manifest, about_run)
         self.made.append(planned.step.folder.name)
-
-    def _warm(self, planned: Planned) -> None:
-        begin = time.monotonic()
-        planned.settings.warm()
-        if time.monotonic() - begin > 1:
-            self.talk.say(
-                f"  compiled the kernels of {planned.name} in {time.monotonic() - begin:.0f} s (once: they are kept)"
-            )
 
     def _check_source(self, planned: Planned, manifest: dict[str, Any]) -> None:
         """Refuses a source that changed while it was read, or of which too much could not be read."""
@@ -202,6 +204,7 @@ def run(config: Config, talk: Talk) -> Result:
         try:
             planned = plan(config)
             this = _Run(config, talk, engine, planned)
+            this.warm()
             for work, some in this.works():
                 this.make(work, some)
         finally:

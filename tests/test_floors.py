@@ -44,7 +44,9 @@ def floor(module: str) -> int:
 def test_pipeline_imports_neither_torch_nor_pretrain():
     found = modules("pipeline")
     assert len(found) > 20  # else nothing was checked
-    strangers = {m: i for m, i in found.items() if any(n.split(".")[0] in ("torch", "lightning", "pretrain") for n in i)}
+    strangers = {
+        m: i for m, i in found.items() if any(n.split(".")[0] in ("torch", "lightning", "pretrain") for n in i)
+    }
     assert not strangers
 
 

@@ -47,7 +47,7 @@ class DedupExact(CorpusStage):
 
     @property
     def bytes_per_text_byte(self) -> float:
-        return 3.0
+        return 2.0
 
     def warm(self) -> None:
         fingerprints(pa.array(["a"], pa.large_string()), self.ignore)

@@ -46,7 +46,7 @@ class Keep(RowStage):
 
     name: ClassVar[str] = "keep"
 
-    bounds: Bounds = Field((), description="measure: [lowest, highest]")
+    bounds: Bounds = Field((), description="measure: lowest and highest value, null for none")
     lang: tuple[tuple[str, Bounds], ...] = Field((), description="language: bounds that are its own")
     languages: tuple[str, ...] | None = Field(None, description="only these; default: all")
     as_declared: bool = Field(False, description="only documents in the language that their source declares")

@@ -24,7 +24,9 @@ from pipeline.store.step import Step
 
 class Work(Protocol):
     title: str  # for the progress bar: "normalize + identify"
-    steps: Sequence[Step]
+
+    @property
+    def steps(self) -> Sequence[Step]: ...
 
     def phases(self) -> Iterator[list[Task]]: ...
 

@@ -108,7 +108,7 @@ class CorpusWork:
         need = SETTLE_FACTOR * sum(path.stat().st_size for path in edges)
         if need > self.memory:
             raise RunError(
-                f"{self.stage.name}: to join clusters takes about {say_bytes(need)}; run.memory: {say_bytes(self.memory)}",
+                f"{self.stage.name}: clusters take about {say_bytes(need)}; run.memory is {say_bytes(self.memory)}",
                 hint=f"set run.memory to {say_bytes(need)} or more, or ask for fewer candidates (more rows a band)",
             )
         return [Task(f"{MODULE}:settle", self._arguments(partitions=partitions), memory=need)]

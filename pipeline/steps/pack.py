@@ -29,8 +29,8 @@ from pipeline.engine import Task
 from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, lay_rows, partition_bits, top_bits
 from pipeline.steps.base import Corpus, merged
 from pipeline.steps.source import marked
-from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of, write_bytes
-from pipeline.store.files import read_json, read_table, write_json, write_table
+from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
+from pipeline.store.files import read_json, read_table, write_bytes, write_json, write_table
 from pipeline.store.layers import Shard, read_shard
 from pipeline.store.step import Step
 from pipeline.tokenizer import special_ids, transformers_config

@@ -123,17 +123,21 @@ class _Writer:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     bad: list[dict[str, Any]] = field(default_factory=list)
 
+    def _id(self, file: InputFile, item: Record | Bad) -> str:
+        """A document that has a path to itself keeps its name when files are added to the run it was read in."""
+        if item.path is not None:
+            return document_id(self.source.name, item.path, 0)
+        return document_id(self.source.name, file.path, item.row)
+
     def add(self, file: InputFile, record: Record) -> None:
         text = record.text.encode() if isinstance(record.text, str) else record.text
-        path = record.path if record.path is not None else file.path
         lang = self.source.lang or record.lang
-        identity = document_id(self.source.name, path, record.row)
+        identity = self._id(file, record)
         self.rows.append((identity, self.source.name, record.kind, lang, lang or UNDETERMINED, text, record.meta))
         self.bytes += len(text)
 
     def refuse(self, file: InputFile, bad: Bad) -> None:
-        path = bad.path if bad.path is not None else file.path
-        row = {"id": document_id(self.source.name, path, bad.row), "source": self.source.name, "stage": "source"}
+        row: dict[str, Any] = {"id": self._id(file, bad), "source": self.source.name, "stage": "source"}
         row |= {"reason": bad.reason, "value": bad.value, "limit": bad.limit, "file": file.path, "offset": bad.offset}
         self.bad.append(row | {"excerpt": bad.detail[:EXCERPT], "_counts": bad.counts})
 

@@ -25,7 +25,7 @@ from pipeline.errors import RunError
 from pipeline.steps.base import Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.store.counts import Cell
-from pipeline.store.files import FileInfo, read_table, write_file, write_json, write_table
+from pipeline.store.files import read_table, write_bytes, write_json, write_table
 from pipeline.store.layers import Shard, read_shard
 from pipeline.store.step import Step
 from pipeline.tokenizer import (
@@ -43,7 +43,7 @@ from pipeline.units import say_bytes
 MODULE = "pipeline.steps.tokenizer"
 TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"
 SAMPLE_FACTOR = 2  # bytes a sampling task needs for each byte of the shard: it, and what is taken of it
-TRAIN_FACTOR, TRAIN_BASE = 20, 300_000_000  # bytes that training needs for each byte of the sample, and at least
+TRAIN_FACTOR, TRAIN_BASE = 34, 100_000_000  # bytes that training needs for each byte of the sample, and at least
 
 
 @dataclass
@@ -166,15 +166,6 @@ def _finish(step: Step, content: bytes) -> dict[str, Any]:
     }
     step.mark("made", {"about": about}, files)
     return {}
-
-
-def write_bytes(path: Path, content: bytes) -> FileInfo:
-    """Writes a file whole."""
-
-    def write(aside: Path) -> None:
-        aside.write_bytes(content)
-
-    return write_file(path, write)
 
 
 def tokenizer_of(step: Step) -> Tokenizer:

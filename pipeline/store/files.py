@@ -86,7 +86,16 @@ def write_table(path: Path, table: pa.Table, compression: str | None = None) -> 
 def write_json(path: Path, value: Any) -> FileInfo:
     """Writes JSON for people and programs: sorted keys, indented, UTF-8."""
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_file(path, lambda aside: aside.write_text(text, "utf-8") and None)
+    return write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> FileInfo:
+    """Writes these bytes."""
+
+    def write(aside: Path) -> None:
+        aside.write_bytes(content)
+
+    return write_file(path, write)
 
 
 def write_file(path: Path, write: Callable[[Path], None], rows: int = 0) -> FileInfo:

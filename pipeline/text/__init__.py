@@ -17,4 +17,5 @@ def _compiled() -> Path:
     return Path(os.environ.get("NUMBA_CACHE_DIR") or here / "__pycache__") / f"kernels-{digest}"
 
 
-config.CACHE_DIR = str(_compiled())  # where it cannot be written, Numba takes the user's cache folder
+COMPILED = _compiled()
+config.CACHE_DIR = str(COMPILED)  # type: ignore[attr-defined]  # where it cannot be written, Numba takes the user's cache folder

@@ -12,8 +12,8 @@ import unicodedata
 from functools import cache
 
 import numpy as np
-from numba import njit
 
+from pipeline.text.compiling import piece
 from pipeline.text.letters import CHAR, tables
 
 U = np.uint64
@@ -62,7 +62,7 @@ def lowered() -> np.ndarray:
     return out
 
 
-@njit(inline="always")
+@piece
 def decode(data, i, end):  # type: ignore[no-untyped-def]
     """The code point at byte `i` and the place after it; U+FFFD and `i + 1` where the bytes are no UTF-8.
 

@@ -15,10 +15,10 @@ They are fast, not secret: someone who writes texts to that end can make two of 
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import SPACE, SPECIAL, U, decode, flags
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import load, mix
 
 IGNORED = {"nothing": 0, "whitespace": SPACE, "whitespace_and_digits_punctuation": SPACE | SPECIAL}
@@ -34,7 +34,7 @@ def fingerprints(texts: pa.Array | pa.ChunkedArray, ignore: str) -> tuple[np.nda
     return _fingerprints(data, offsets, flags(), IGNORED[ignore])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fingerprints(data, offsets, kinds, ignored):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     first, second = np.empty(n, np.uint64), np.empty(n, np.uint64)
@@ -48,7 +48,7 @@ def _fingerprints(data, offsets, kinds, ignored):  # type: ignore[no-untyped-def
     return first, second
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _hash(data, begin, end, kinds, ignored, kept, a, b):  # type: ignore[no-untyped-def]
     """(hash, hash, bytes that counted)."""
     i, stop, o, size = U(begin), U(end), U(0), np.int64(0)
@@ -82,7 +82,7 @@ def _hash(data, begin, end, kinds, ignored, kept, a, b):  # type: ignore[no-unty
     return a, b, size
 
 
-@njit(inline="always")
+@piece
 def _eat(kept, size, a, b):  # type: ignore[no-untyped-def]
     i = U(0)
     while i < size:

@@ -16,10 +16,10 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import CODE_POINTS, U, decode
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import load
 
 LINES, ALL_LINES, CONTROLS, BLANKS, FORM = 1, 2, 4, 8, 16  # the rules, as bits; FORM: look at the Unicode form
@@ -66,7 +66,7 @@ def fold(texts: pa.Array | pa.ChunkedArray, rules: np.ndarray) -> tuple[pa.Array
     return array, answers
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold(data, offsets, rules, entries):  # type: ignore[no-untyped-def]
     """(n + 1,) int64 offsets into the new bytes, the new bytes, (n,) uint8 answers."""
     n = len(offsets) - 1
@@ -89,7 +89,7 @@ def _fold(data, offsets, rules, entries):  # type: ignore[no-untyped-def]
     return ends, out[:o].copy(), answers
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _fold_one(data, begin, end, rules, entries, out, base):  # type: ignore[no-untyped-def]
     """Writes the folded text at `out[base:]`; (its end, whether its form may not be NFC)."""
     i, stop, o = U(begin), U(end), U(base)
@@ -136,7 +136,7 @@ def _fold_one(data, begin, end, rules, entries, out, base):  # type: ignore[no-u
     return np.int64(o), look
 
 
-@njit(inline="always")
+@piece
 def _equal(data, begin, out, base, size):  # type: ignore[no-untyped-def]
     i, o, stop = U(begin), U(base), U(begin + size)
     while i + U(8) <= stop:

@@ -5,7 +5,8 @@ gains by a collision: they are fast, not secret.
 """
 
 import numpy as np
-from numba import njit
+
+from pipeline.text.compiling import kernel, piece
 
 U = np.uint64
 BASE = U(0x9E3779B97F4A7C15)  # of rolling polynomials modulo 2^64 (Karp and Rabin 1987); odd
@@ -13,7 +14,7 @@ START, STEP = U(0x243F6A8885A308D3), U(0xD6E8FEB86659FD93)  # of hashes over 8 b
 MIX_1, MIX_2 = U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)  # SplitMix64 (Steele, Lea and Flood 2014)
 
 
-@njit(inline="always")
+@piece
 def mix(x):  # type: ignore[no-untyped-def]
     """Spreads every bit of a uint64 over all of them; one to one."""
     x = (x ^ (x >> U(30))) * MIX_1
@@ -21,14 +22,14 @@ def mix(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> U(31))
 
 
-@njit(inline="always")
+@piece
 def step(h, piece):  # type: ignore[no-untyped-def]
     """The hash of a run of 64-bit pieces, one piece longer. `mix` it at the end."""
     h = (h ^ U(piece)) * STEP
     return h ^ (h >> U(32))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def word_hash(codes):  # type: ignore[no-untyped-def]
     """The uint64 hash of a word, given as (m,) uint32 lower-case code points: a polynomial in BASE, mixed."""
     h = U(0)
@@ -37,7 +38,7 @@ def word_hash(codes):  # type: ignore[no-untyped-def]
     return mix(h)
 
 
-@njit(inline="always")
+@piece
 def load(data, i):  # type: ignore[no-untyped-def]
     """The 8 bytes from `i` (uint64) on as one little-endian integer; the compiler makes one load of it."""
     low = U(data[i]) | U(data[i + U(1)]) << U(8) | U(data[i + U(2)]) << U(16) | U(data[i + U(3)]) << U(24)

@@ -4,14 +4,13 @@ In: UTF-8 bytes and the place of a dot or colon. Out: (begin, end) of the addres
 where it is none, or one that leads to nobody. Never looks before `done`, or more than some fifty bytes from the sign.
 """
 
-from numba import njit
-
 from pipeline.text.ascii import alnum, digit, letter
+from pipeline.text.compiling import piece
 
 LONGEST_IPV6 = 39  # bytes of its groups
 
 
-@njit(cache=True, nogil=True)
+@piece
 def ipv4(data, dot, done, end):  # type: ignore[no-untyped-def]
     """(begin, end) of the address whose first dot this is; begin = end if it is none."""
     none = (dot, dot)
@@ -24,7 +23,7 @@ def ipv4(data, dot, done, end):  # type: ignore[no-untyped-def]
     return none if i == first or _nobodys(address) else (first, i)
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _dotted(data, first, end):  # type: ignore[no-untyped-def]
     """(end, value) of four numbers with dots between them; the end is `first` if there are none, or if more follows."""
     none = (first, 0)
@@ -48,7 +47,7 @@ def _dotted(data, first, end):  # type: ignore[no-untyped-def]
     return i, address
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _nobodys(address):  # type: ignore[no-untyped-def]
     """Whether an IPv4 address belongs to no one in particular (IANA special-purpose registry, RFC 6890)."""
     a, ab, abc = address >> 24, address >> 16, address >> 8
@@ -62,12 +61,12 @@ def _nobodys(address):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _hex(byte):  # type: ignore[no-untyped-def]
     return digit(byte) or 65 <= byte <= 70 or 97 <= byte <= 102
 
 
-@njit(cache=True, nogil=True)
+@piece
 def ipv6(data, colon, done, end):  # type: ignore[no-untyped-def]
     """(begin, end) of the address whose first colon this is; begin = end if it is none.
 
@@ -103,7 +102,7 @@ def ipv6(data, colon, done, end):  # type: ignore[no-untyped-def]
     return first, last
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _value(data, i, end):  # type: ignore[no-untyped-def]
     value = 0
     while i < end and data[i] != 58:
@@ -112,7 +111,7 @@ def _value(data, i, end):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _groups(data, first, last, tail):  # type: ignore[no-untyped-def]
     """Whether these are eight groups of one to four digits, `tail` of them still to come, or fewer with one ::."""
     groups, size, gaps = tail, 0, 0

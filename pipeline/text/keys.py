@@ -5,9 +5,9 @@ to one token, and a private key ends where another begins, so time is linear.
 """
 
 import numpy as np
-from numba import njit
 
 from pipeline.text.characters import U
+from pipeline.text.compiling import kernel, piece
 
 PLACE = 3  # of `key` in spans.KINDS
 LEAST = 10  # characters of the shortest token that matters: -----BEGIN
@@ -43,7 +43,7 @@ _CLASS[np.frombuffer(b"+/-_", np.uint8)] = SIGN
 _BEGIN, _END, _PRIVATE = (np.frombuffer(text, np.uint8) for text in (b"-----BEGIN ", b"-----END ", b"PRIVATE KEY-----"))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_keys(data, offsets, wanted):  # type: ignore[no-untyped-def]
     """(m, 4) int64 in order; rows whose `wanted` is 0 are passed over."""
     out = np.empty((64, 4), np.int64)
@@ -69,7 +69,7 @@ def find_keys(data, offsets, wanted):  # type: ignore[no-untyped-def]
     return out[:count]
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _next_token(data, i, end):  # type: ignore[no-untyped-def]
     """The next token that is long enough for any kind of key, from the place `i`; (end, end) if there is none."""
     at, first, stop = U(i), U(i), U(end)
@@ -82,7 +82,7 @@ def _next_token(data, i, end):  # type: ignore[no-untyped-def]
     return (np.int64(first), end) if stop - first >= U(LEAST) else (end, end)
 
 
-@njit(inline="always")
+@piece
 def _matches(data, i, end, text):  # type: ignore[no-untyped-def]
     if i + len(text) > end:
         return False
@@ -92,7 +92,7 @@ def _matches(data, i, end, text):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _known(data, first, last):  # type: ignore[no-untyped-def]
     """Whether the token begins like those of a service, goes on as long, and is no run of plain words."""
     if last - first < 20 or not _FIRST[data[first]]:
@@ -107,7 +107,7 @@ def _known(data, first, last):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _drawn(data, first, last):  # type: ignore[no-untyped-def]
     """Whether the token looks drawn by chance."""
     if not SHORTEST <= last - first <= LONGEST:
@@ -127,7 +127,7 @@ def _drawn(data, first, last):  # type: ignore[no-untyped-def]
     return mixed and different >= DIFFERENT and OF * (changes - 1) >= CHANGES * steps
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _pem(data, first, last, end):  # type: ignore[no-untyped-def]
     """The end of the private key that begins with this token, 0 if none does."""
     if last - first < len(_BEGIN) - 1 or not _matches(data, last - len(_BEGIN) + 1, end, _BEGIN):

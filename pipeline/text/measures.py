@@ -27,10 +27,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import flags, lowered
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, U, mix
 from pipeline.text.repeated_lines import repeated_lines
 from pipeline.text.repeats import repeated_share, scratch, top_share
@@ -115,7 +115,7 @@ def _column(name: str, values: np.ndarray, masks: np.ndarray) -> pa.Array:
     return pa.array(values.astype(np.int64) if kind == pa.int64() else np.ascontiguousarray(values), kind)
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _join(words, count, size):  # type: ignore[no-untyped-def]
     """Turns word hashes into those of n-grams of `size` words, in place; how many there are."""
     for first in range(count - size + 1):
@@ -126,7 +126,7 @@ def _join(words, count, size):  # type: ignore[no-untyped-def]
     return max(count - size + 1, 0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _measure(data, offsets, kinds, lower, char_sizes, word_sizes, slots, starts, masks, costly, limit):  # type: ignore[no-untyped-def]
     """(n, len(MEASURES)) float64; counts are exact below 2^53."""
     n = len(offsets) - 1
@@ -161,7 +161,8 @@ def _measure(data, offsets, kinds, lower, char_sizes, word_sizes, slots, starts,
             read_words(block, block_kinds, count, lower, tallies, hashes, words, listing, stops, prefix, ends)
             if within and costly & CHAR_REPETITION:
                 rolling = roll(codes, before, count, size, rolling, grams, done)
-            codes[:before] = codes[count : count + before].copy()
+            for i in range(before):
+                codes[i] = codes[count + i]
         characters = tallies[CHARACTERS]
         listing = characters <= limit and costly & WORD_REPETITION != 0
         end_word(tallies, hashes, words, listing, (slots, starts[d], masks[d]))
@@ -177,7 +178,7 @@ def _measure(data, offsets, kinds, lower, char_sizes, word_sizes, slots, starts,
     return out
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _write(row, tallies, size):  # type: ignore[no-untyped-def]
     """The measures that follow from the tallies, in the order of MEASURES."""
     characters, words, lines = tallies[CHARACTERS], tallies[WORDS], tallies[LINES]

@@ -5,17 +5,17 @@ where there is nothing. Never looks before `done`, and behind the next @ only if
 """
 
 import numpy as np
-from numba import njit
 
 from pipeline.text.ascii import alnum, digit, letter, word
 from pipeline.text.characters import ALNUM, UNSPACED, U, decode
+from pipeline.text.compiling import piece
 
 EMAIL, USER = 1, 2  # bits of what is wanted
 LONGEST_LOCAL, LONGEST_DOMAIN = 64, 253  # characters; RFC 5321, 4.5.3.1, has as many octets
 LEAST_HANDLE, LONGEST_HANDLE = 3, 64  # characters without the @; ROOTS has the same least
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _letter_before(data, i, done, kinds):  # type: ignore[no-untyped-def]
     """Bytes of the non-ASCII letter, mark or number that ends at `i`, 0 if there is none; not of unspaced scripts."""
     first = i - 1
@@ -27,7 +27,7 @@ def _letter_before(data, i, done, kinds):  # type: ignore[no-untyped-def]
     return i - first if after == U(i) and kinds[code] & (ALNUM | UNSPACED) == ALNUM else 0
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _letter_at(data, i, end, kinds):  # type: ignore[no-untyped-def]
     """Bytes of the non-ASCII letter, mark or number at `i`, as above."""
     if data[i] < 0x80:
@@ -36,7 +36,7 @@ def _letter_at(data, i, end, kinds):  # type: ignore[no-untyped-def]
     return np.int64(after) - i if kinds[code] & (ALNUM | UNSPACED) == ALNUM else 0
 
 
-@njit(cache=True, nogil=True)
+@piece
 def around_at(data, at, done, end, wanted, kinds):  # type: ignore[no-untyped-def]
     """(begin, end, kind) of the address or the user name around the @; begin = end where there is neither."""
     first, length = at, 0  # of the local part: where it begins, characters
@@ -64,7 +64,7 @@ def around_at(data, at, done, end, wanted, kinds):  # type: ignore[no-untyped-de
     return at, at, 0
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _domain(data, begin, end, kinds):  # type: ignore[no-untyped-def]
     """The end of the longest domain from `begin` on, 0 if there is none."""
     best, labels, length = 0, 0, 0
@@ -92,12 +92,12 @@ def _domain(data, begin, end, kinds):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(inline="always")
+@piece
 def _alnum_at(data, i, end, kinds):  # type: ignore[no-untyped-def]
     return i < end and (alnum(data[i]) or _letter_at(data, i, end, kinds) > 0)
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _handle(data, begin, end, kinds):  # type: ignore[no-untyped-def]
     """The end of the user name from `begin` on, 0 if there is none."""
     i, last = begin, begin

@@ -5,14 +5,14 @@ line and empty lines do not count. One text at a time, a piece of the kernel in 
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.text.compiling import piece
 from pipeline.text.hashing import START, STEP, U, load, mix
 
 FEEDS, LOWEST, HIGHEST = U(0x0A0A0A0A0A0A0A0A), U(0x0101010101010101), U(0x8080808080808080)
 
 
-@njit(cache=True, nogil=True)
+@piece
 def repeated_lines(data, begin, end, whole):  # type: ignore[no-untyped-def]
     """A share in [0, 1] of `data[begin:end]`; a last line without line feed counts only if `whole`."""
     table, used = np.zeros(16, np.uint64), 0
@@ -42,7 +42,7 @@ def repeated_lines(data, begin, end, whole):  # type: ignore[no-untyped-def]
     return again / total if total else 0.0
 
 
-@njit(inline="always")
+@piece
 def _feed(data, first, end):  # type: ignore[no-untyped-def]
     """The place of the next line feed, or `end`. Eight bytes at a time: a byte of zero borrows from its highest bit."""
     i, stop = U(first), U(end)
@@ -56,12 +56,12 @@ def _feed(data, first, end):  # type: ignore[no-untyped-def]
     return np.int64(i)
 
 
-@njit(inline="always")
+@piece
 def _blank(byte):  # type: ignore[no-untyped-def]
     return byte == 32 or byte == 9 or 11 <= byte <= 13
 
 
-@njit(inline="always")
+@piece
 def _hash(data, first, last):  # type: ignore[no-untyped-def]
     """8 bytes a step; the length is part of it, so zeros that fill the last step cannot deceive."""
     h = START ^ U(last - first)
@@ -77,7 +77,7 @@ def _hash(data, first, last):  # type: ignore[no-untyped-def]
     return mix((h ^ word) * STEP)
 
 
-@njit(inline="always")
+@piece
 def _slot(table, line):  # type: ignore[no-untyped-def]
     mask = U(len(table) - 1)
     at = line & mask
@@ -86,7 +86,7 @@ def _slot(table, line):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _grown(table):  # type: ignore[no-untyped-def]
     wide = np.zeros(4 * len(table), np.uint64)
     for line in table:

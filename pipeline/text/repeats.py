@@ -7,8 +7,8 @@ Never called from Python on the way: these are pieces of the kernel in `measures
 """
 
 import numpy as np
-from numba import njit
 
+from pipeline.text.compiling import piece
 from pipeline.text.hashing import U
 
 PART = 16384  # hashes counted in one table
@@ -18,7 +18,7 @@ COUNTED = 65536  # counts below this have a line in the histogram; the few from 
 NOTHING = U(0)  # marks an empty slot; a hash of zero is taken for one
 
 
-@njit(cache=True, nogil=True)
+@piece
 def scratch(longest):  # type: ignore[no-untyped-def]
     """Room for counting lists of up to `longest` hashes: (histogram, list of large counts, keys, counts)."""
     slots = 64
@@ -32,7 +32,7 @@ def scratch(longest):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True)
+@piece
 def repeated_share(hashes, m, room):  # type: ignore[no-untyped-def]
     """The share of the first `m` hashes that occur more than once; 0 where there are none."""
     if m == 0:
@@ -43,7 +43,7 @@ def repeated_share(hashes, m, room):  # type: ignore[no-untyped-def]
     return (m - singles) / m
 
 
-@njit(cache=True, nogil=True)
+@piece
 def top_share(hashes, m, room):  # type: ignore[no-untyped-def]
     """The share of the `k` most frequent: k = min(floor(sqrt(distinct)), how many repeat) (ROOTS, filtering.py)."""
     if m == 0:
@@ -51,10 +51,9 @@ def top_share(hashes, m, room):  # type: ignore[no-untyped-def]
     histogram = room[0]
     distinct, listed = _count(hashes, m, room)
     left = min(np.int64(np.sqrt(distinct)), distinct - histogram[1])
-    large = np.sort(room[1][:listed])
     total = 0
-    for i in range(min(left, listed)):
-        total += large[listed - 1 - i]
+    for _ in range(min(left, listed)):
+        total += _take_largest(room[1], listed)
     left -= min(left, listed)
     count = min(m, COUNTED - 1)
     while left > 0:  # the histogram, from the most frequent down
@@ -66,7 +65,18 @@ def top_share(hashes, m, room):  # type: ignore[no-untyped-def]
     return total / m
 
 
-@njit(cache=True, nogil=True)
+@piece
+def _take_largest(counts, length):  # type: ignore[no-untyped-def]
+    """The largest of `counts[:length]`, which becomes 0. There are few: a text of 2^24 characters has at most 256."""
+    best = 0
+    for i in range(length):
+        best = i if counts[i] > counts[best] else best
+    largest = counts[best]
+    counts[best] = 0
+    return largest
+
+
+@piece
 def _count(hashes, m, room):  # type: ignore[no-untyped-def]
     """Fills the histogram and the list of large counts; (distinct hashes, length of the list)."""
     bits = 0
@@ -81,7 +91,7 @@ def _count(hashes, m, room):  # type: ignore[no-untyped-def]
     return distinct, listed
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _part(hashes, m, bits):  # type: ignore[no-untyped-def]
     """Reorders by the highest `bits` bits; (2^bits + 1,) where each part begins."""
     shift = U(64 - bits)
@@ -106,7 +116,7 @@ def _part(hashes, m, bits):  # type: ignore[no-untyped-def]
     return starts
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _count_part(hashes, lo, hi, room, distinct, listed):  # type: ignore[no-untyped-def]
     histogram, large, keys, counts = room
     slots = 64
@@ -127,7 +137,7 @@ def _count_part(hashes, lo, hi, room, distinct, listed):  # type: ignore[no-unty
     return distinct + new, listed
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _insert(hashes, lo, hi, keys, counts, histogram, new):  # type: ignore[no-untyped-def]
     """Counts `hashes[lo:hi]` until the table is half full; (where it stopped, distinct so far)."""
     mask = U(len(keys) - 1)
@@ -152,7 +162,7 @@ def _insert(hashes, lo, hi, keys, counts, histogram, new):  # type: ignore[no-un
     return hi, new
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _grown(keys, counts):  # type: ignore[no-untyped-def]
     wide = np.zeros(4 * len(keys), np.uint64)
     tallies = np.empty(len(wide), np.int32)

@@ -8,9 +8,9 @@ enough for the compiler to do well: one loop for all jobs was four times slower.
 """
 
 import numpy as np
-from numba import njit
 
 from pipeline.text.characters import ALNUM, DIGIT, SPACE, SPECIAL, UNSPACED, U, decode
+from pipeline.text.compiling import piece
 from pipeline.text.hashing import BASE, load, mix
 
 HIGH_BITS = U(0x8080808080808080)  # of 8 bytes; none is set where all are ASCII
@@ -23,7 +23,7 @@ SEPARATES = SPACE | UNSPACED  # what ends a word
 RUNNING, KEPT_HASH = range(2)  # hash of the word so far, and of it up to its last character that is not SPECIAL
 
 
-@njit(cache=True, nogil=True)
+@piece
 def read_block(data, at, end, codes, before, most):  # type: ignore[no-untyped-def]
     """Decodes up to `most` characters from byte `at` into `codes[before:]`; the byte after them and how many."""
     i, stop, o, full = U(at), U(end), U(before), U(before + most)
@@ -43,7 +43,7 @@ def read_block(data, at, end, codes, before, most):  # type: ignore[no-untyped-d
     return np.int64(i), np.int64(o) - before
 
 
-@njit(cache=True, nogil=True)
+@piece
 def count_characters(codes, kinds, count, table, tallies):  # type: ignore[no-untyped-def]
     """Looks up the kinds of a block's characters, (count,) uint8, and adds up the counts of each sort."""
     for i in range(count):
@@ -59,7 +59,7 @@ def count_characters(codes, kinds, count, table, tallies):  # type: ignore[no-un
     tallies[ALNUMS] += alnums
 
 
-@njit(cache=True, nogil=True)
+@piece
 def count_lines(codes, count, tallies):  # type: ignore[no-untyped-def]
     begin = -tallies[LINE]
     for i in range(count):
@@ -71,7 +71,7 @@ def count_lines(codes, count, tallies):  # type: ignore[no-untyped-def]
     tallies[LINE] = count - begin
 
 
-@njit(cache=True, nogil=True)
+@piece
 def end_line(tallies):  # type: ignore[no-untyped-def]
     """At the end of a text: a line without a line feed is one too, unless it is empty."""
     if tallies[LINE]:
@@ -79,7 +79,7 @@ def end_line(tallies):  # type: ignore[no-untyped-def]
         tallies[LONGEST_LINE] = max(tallies[LONGEST_LINE], tallies[LINE])
 
 
-@njit(cache=True, nogil=True)
+@piece
 def roll(codes, before, count, size, rolling, grams, done):  # type: ignore[no-untyped-def]
     """Hashes the n-grams of `size` characters that end in the block into `grams`; returns the rolling hash.
 
@@ -95,7 +95,7 @@ def roll(codes, before, count, size, rolling, grams, done):  # type: ignore[no-u
     return rolling
 
 
-@njit(cache=True, nogil=True)
+@piece
 def read_words(codes, kinds, count, lower, tallies, hashes, words, listing, stops, prefix, ends):  # type: ignore[no-untyped-def]
     """Counts the words that end in the block; appends their hashes to `words` if `listing`.
 
@@ -131,7 +131,7 @@ def read_words(codes, kinds, count, lower, tallies, hashes, words, listing, stop
     _go_on(codes, kinds, first, count, lower, tallies, hashes)
 
 
-@njit(cache=True, nogil=True)
+@piece
 def end_word(tallies, hashes, words, listing, stops):  # type: ignore[no-untyped-def]
     """The word that began in an earlier block ends, at a separator or with the text."""
     if tallies[KEPT]:
@@ -140,7 +140,7 @@ def end_word(tallies, hashes, words, listing, stops):  # type: ignore[no-untyped
     tallies[LENGTH] = tallies[KEPT] = 0
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _go_on(codes, kinds, first, end, lower, tallies, hashes):  # type: ignore[no-untyped-def]
     """Adds a run of characters without separators to the word so far."""
     for i in range(first, end):
@@ -152,7 +152,7 @@ def _go_on(codes, kinds, first, end, lower, tallies, hashes):  # type: ignore[no
                 hashes[KEPT_HASH], tallies[KEPT] = hashes[RUNNING], tallies[LENGTH]
 
 
-@njit(inline="always")
+@piece
 def _end(word, length, tallies, words, listing, stops):  # type: ignore[no-untyped-def]
     if listing:
         words[tallies[LISTED]] = word
@@ -163,7 +163,7 @@ def _end(word, length, tallies, words, listing, stops):  # type: ignore[no-untyp
     tallies[STOPS] += _in_list(word, stops)
 
 
-@njit(inline="always")
+@piece
 def _in_list(word, stops):  # type: ignore[no-untyped-def]
     slots, start, mask = stops
     if mask < 0:
@@ -176,7 +176,7 @@ def _in_list(word, stops):  # type: ignore[no-untyped-def]
     return 0
 
 
-@njit(inline="always")
+@piece
 def _power(exponent):  # type: ignore[no-untyped-def]
     if exponent < len(POWERS):
         return POWERS[exponent]

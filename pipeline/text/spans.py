@@ -17,10 +17,10 @@ Time is linear in the bytes, on any input: each byte is looked at a bounded numb
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import U, flags
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.ips import ipv4, ipv6
 from pipeline.text.keys import find_keys
 from pipeline.text.names import EMAIL, USER, around_at
@@ -48,15 +48,15 @@ def replaced(texts: pa.Array | pa.ChunkedArray, found: np.ndarray, marks: list[b
     sizes[rows] = np.diff(offsets)[rows]
     np.add.at(sizes, found[:, 0], lengths[found[:, 3]] - (found[:, 2] - found[:, 1]))
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
-    out = _write(data, offsets, found, table, lengths, ends)
+    out = _write_marks(data, offsets, found, table, lengths, ends)
     changed = np.zeros(len(sizes), bool)
     changed[rows] = True
     bits = pa.py_buffer(np.packbits(changed, bitorder="little"))
     return pa.LargeStringArray.from_buffers(len(sizes), pa.py_buffer(ends), pa.py_buffer(out), bits)
 
 
-@njit(cache=True, nogil=True)
-def _write(data, offsets, found, marks, lengths, ends):  # type: ignore[no-untyped-def]
+@kernel
+def _write_marks(data, offsets, found, marks, lengths, ends):  # type: ignore[no-untyped-def]
     out = np.empty(ends[-1], np.uint8)
     o, which = 0, 0
     while which < len(found):
@@ -64,18 +64,22 @@ def _write(data, offsets, found, marks, lengths, ends):  # type: ignore[no-untyp
         at = offsets[row]
         while which < len(found) and found[which, 0] == row:
             begin, end, kind = offsets[row] + found[which, 1], offsets[row] + found[which, 2], found[which, 3]
-            out[o : o + begin - at] = data[at:begin]
-            o += begin - at
-            out[o : o + lengths[kind]] = marks[kind, : lengths[kind]]
-            o += lengths[kind]
+            o = _copy(data, at, begin, out, o)
+            o = _copy(marks[kind], 0, lengths[kind], out, o)
             at = end
             which += 1
-        out[o : o + offsets[row + 1] - at] = data[at : offsets[row + 1]]
-        o += offsets[row + 1] - at
+        o = _copy(data, at, offsets[row + 1], out, o)
     return out
 
 
-@njit(cache=True, nogil=True)
+@piece
+def _copy(data, begin, end, out, o):  # type: ignore[no-untyped-def]
+    for i in range(end - begin):
+        out[o + i] = data[begin + i]
+    return o + end - begin
+
+
+@kernel
 def _joined(found):  # type: ignore[no-untyped-def]
     """Spans sorted by (row, begin) with those that overlap made one."""
     out = found.copy()
@@ -89,7 +93,7 @@ def _joined(found):  # type: ignore[no-untyped-def]
     return out[:count].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find(data, offsets, wanted, kinds):  # type: ignore[no-untyped-def]
     """E-mail addresses, user names and IP addresses: each is looked at from its sign (@ . :), which is rare."""
     out = np.empty((64, 4), np.int64)
@@ -121,7 +125,7 @@ def _find(data, offsets, wanted, kinds):  # type: ignore[no-untyped-def]
     return out[:count]
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _next_sign(data, i, end):  # type: ignore[no-untyped-def]
     """The place of the next @ . or :, or `end`. Most bytes are seen here alone."""
     at, stop = U(i), U(end)

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.pipeline.making import write_jsonl
 
 from pipeline.config import load
 from pipeline.errors import ConfigError
+from tests.pipeline.making import write_jsonl
 
 GOOD = """
 run: {{workdir: {work}, memory: 2GB, workers: 2}}
@@ -68,7 +68,7 @@ def test_a_mistake_names_its_place_and_the_nearest_known_name(tmp_path, good, wr
 
 
 def test_all_mistakes_are_told_in_one_go(tmp_path, good):
-    text = good.replace("memory: 2GB", "memory: lots").replace("- normalize", "- normalise").replace("name: a", "nam: a")
+    text = good.replace("2GB", "lots").replace("- normalize", "- normalise").replace("name: a", "nam: a")
     told = complaint(tmp_path, text + "shard_sizes: 3MB\n")
     assert "mistakes" in told
     for part in ("memory", "normalise", "'nam'", "shard_sizes"):

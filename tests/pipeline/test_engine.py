@@ -47,13 +47,21 @@ def test_no_tasks_start_no_worker(engine):
 
 def test_an_error_in_a_worker_comes_back_with_its_hint(engine):
     with pytest.raises(InputError, match="broken") as caught:
-        list(engine.run([Task("tests.pipeline.engine_tasks:complain", {}), Task("tests.pipeline.engine_tasks:double", {"x": 1})]))
+        list(
+            engine.run(
+                [Task("tests.pipeline.engine_tasks:complain", {}), Task("tests.pipeline.engine_tasks:double", {"x": 1})]
+            )
+        )
     assert caught.value.hint == "mend it"
 
 
 def test_a_worker_that_dies_is_told(engine):
     with pytest.raises(RunError, match="a worker died"):
-        list(engine.run([Task("tests.pipeline.engine_tasks:die", {}), Task("tests.pipeline.engine_tasks:double", {"x": 1})]))
+        list(
+            engine.run(
+                [Task("tests.pipeline.engine_tasks:die", {}), Task("tests.pipeline.engine_tasks:double", {"x": 1})]
+            )
+        )
 
 
 def test_memory_bounds_how_many_run_at_once():

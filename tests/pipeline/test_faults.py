@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.pipeline.making import STAGES, config, go, kept_after, ledger_of, sealed, write_jsonl
-from tests.pipeline.test_laws import big, corpus, digests, run_process
 
 from pipeline.errors import RunError
 from pipeline.steps.source import SourceWork
 from pipeline.store.lock import owned
+from tests.pipeline.making import STAGES, config, go, kept_after, ledger_of, sealed, write_jsonl
+from tests.pipeline.test_laws import big, corpus, digests, run_process
 
 
 def test_a_full_disk_stops_with_a_deed_and_the_next_run_goes_on(tmp_path):
@@ -86,9 +86,10 @@ def test_a_document_of_200_mb_goes_to_the_ledger_within_bounded_memory(tmp_path)
             file.write("huge word " * 100_000)
         file.write('"}\n{"text": "after"}\n')
     assert (tmp_path / "a.jsonl").stat().st_size > 200_000_000
-    (tmp_path / "config.yaml").write_text(f"sources: [{{jsonl: {{name: s, path: '{tmp_path}/a.jsonl'}}}}]\nrun: {{max_bad: 0.5}}\n")
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(tmp_path / "config.yaml"), "--workdir", str(tmp_path / "r")]
-    done = subprocess.run([*command, "--memory", "1200MB", "-q"], capture_output=True, text=True, check=False)
+    source = f"sources: [{{jsonl: {{name: s, path: '{tmp_path}/a.jsonl'}}}}]\nrun: {{max_bad: 0.5, memory: 1200MB}}\n"
+    (tmp_path / "config.yaml").write_text(source)
+    command = [sys.executable, "-m", "pipeline.cli", "run", str(tmp_path / "config.yaml"), "-q"]
+    done = subprocess.run([*command, "--workdir", str(tmp_path / "r")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (manifest,) = [json.loads(p.read_text()) for p in (tmp_path / "r").glob("*/manifest.json")]
     assert [(c["reason"], c["documents"]) for c in manifest["dropped"]] == [("too_large", 1)]

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from tests.pipeline.test_laws import big, corpus, digests, run_process
 
 
@@ -37,12 +38,9 @@ def break_and_mend(tmp_path, kills: int, megabytes: int) -> None:
     assert hits > 0  # else nothing was broken
     assert digests(tmp_path / "broken") == digests(tmp_path / "whole")
     assert not list((tmp_path / "broken").rglob(".tmp-*"))
-    verified = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "verify", str(tmp_path / "config.yaml"), "--workdir", str(tmp_path / "broken")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pipeline.cli", "verify", str(tmp_path / "config.yaml")]
+    command += ["--workdir", str(tmp_path / "broken")]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 

@@ -41,7 +41,9 @@ def sets(documents: list[bytes], size: int, unit: str) -> list[list[int]]:
 @example(
     [b"\xc1\xa1", b"\xe0\x81\xa1", b"\xf0\x80\x81\xa1", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"], 1, "auto"
 )  # not UTF-8
-@example([b"\xc3", b"\xa9", b"\xe4\xb8", b"\xad", b"\xf0\xa0\x80", b"\x80", b"abcdefgh"], 1, "auto")  # ends within one
+@example(
+    [b"a \xc3", b"\xa9", b"a \xe4\xb8", b"\xad", b"a \xf0\xa0\x80", b"\x80", b"abcdefgh"], 1, "auto"
+)  # ends within one
 def test_shingles_are_those_of_the_twin_for_all_bytes(documents, size, unit):
     assert sets(documents, size, unit) == [sorted(set(twin_shingles(d, size, unit))) for d in documents]
 
@@ -60,6 +62,7 @@ def test_a_text_of_many_blocks_is_the_twins_wherever_the_blocks_are_cut(unit):
     source = inspect.getsource(inspect)[:40_000].encode()
     mixed = "Toute personne a droit à l'éducation. 人人有受教育的权利。ทุกคนมีสิทธิ हर व्यक्ति को ".encode() * 300
     documents = [b" " * pad + source for pad in range(0, 9, 4)] + [b"x" * pad + mixed for pad in range(5)]
+    documents += [source + b" " * 40_000, b" " * 40_000 + b"few words"]
     rows, counts = signatures(text_array(documents), 64, 5, unit)
     for document, row, count in zip(documents, rows.tolist(), counts, strict=True):
         found = twin_shingles(document, 5, unit)
@@ -185,6 +188,15 @@ def test_memory_does_not_grow_with_a_text():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("piece", [b"a", b"word ", "\u0301".encode(), "人".encode(), b"\xff"])
+def test_a_line_of_100_mb_passes_in_seconds(piece):
+    start = time.perf_counter()
+    rows, counts = signatures(pa.array([piece * (100_000_000 // len(piece)), b"end"], pa.large_binary()))
+    assert time.perf_counter() - start < 30
+    assert counts[1] == 1 and (rows[1] != rows[0]).all()
 
 
 def test_a_million_empty_documents_pass():

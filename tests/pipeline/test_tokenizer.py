@@ -166,7 +166,8 @@ def test_transformers_loads_it_and_gives_the_same_ids(tokenizer, tmp_path):
     for text in TEXTS[:5]:
         assert loaded(text)["input_ids"] == encode_one(tokenizer, text)  # no token is put before or after
         assert loaded.decode(loaded(text)["input_ids"]) == text
-    assert loaded("a . b").input_ids == encode_one(tokenizer, "a . b")
+    assert loaded.decode(loaded("a . b , c").input_ids) == "a . b , c"
+    assert loaded.clean_up_tokenization_spaces is False  # transformers 4 would take those blanks away
 
 
 # A ready tokenizer

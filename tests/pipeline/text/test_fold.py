@@ -72,6 +72,11 @@ def test_every_character_that_nfc_changes_is_looked_at():
     assert (answers & LOOK > 0).all()
 
 
+def test_marks_out_of_order_are_looked_at():
+    _, answers = fold(array(["א\u05b0\u05b1", "א\u05b1\u05b0"]), np.full(2, FORM, np.uint8))  # classes 10 and 11
+    assert answers.tolist() == [0, LOOK]
+
+
 def test_plain_text_is_not_looked_at():
     _, answers = fold(array(["plain", "déjà vu", "ελληνικά", "中文", "한글", "हिन्दी"]), np.full(6, PROSE, np.uint8))
     assert not answers.any()
