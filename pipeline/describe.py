@@ -21,7 +21,7 @@ def table(known: Models, sources: int) -> None:
         if at == sources:
             rows.add_section()
         rows.add_row(name, _summary(model), ", ".join(f for f in model.model_fields if f != "where"))
-    Console(highlight=False).print(rows)
+    Console(highlight=False, markup=False).print(rows)
 
 
 def one(known: Models, name: str) -> None:
@@ -29,7 +29,7 @@ def one(known: Models, name: str) -> None:
     if name not in known:
         raise ConfigError(f"there is no stage or source {name!r}", hint=f"there are {', '.join(known)}")
     model = known[name]
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(f"{name}\n\n{inspect.cleandoc(model.__doc__ or '')}\n", markup=False)
     rows = Table("setting", "default", "", box=None)
     for field, info in model.model_fields.items():

@@ -64,6 +64,13 @@ class _Run:
     planned: list[Planned]
     made: list[str] = field(default_factory=list)
 
+    def tidy(self) -> None:
+        """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
+        for p in self.planned:
+            sweep(p.step.folder)
+            if p.step.sealed:
+                p.step.tidy()
+
     def warm(self) -> None:
         """Compiles the kernels that the steps to be made need, if no run before has."""
         todo = [p for p in self.planned if not p.step.sealed]
@@ -125,8 +132,6 @@ class _Run:
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
         documents = size = 0
-        for p in planned:
-            sweep(p.step.folder)
         with PeakMemory() as memory:
             for tasks in work.phases():
                 if not tasks:
@@ -204,6 +209,7 @@ def run(config: Config, talk: Talk) -> Result:
         try:
             planned = plan(config)
             this = _Run(config, talk, engine, planned)
+            this.tidy()
             this.warm()
             for work, some in this.works():
                 this.make(work, some)

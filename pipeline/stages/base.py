@@ -142,6 +142,15 @@ class Stage(BaseModel):
         """Memory that `apply` needs at once, in bytes for each byte of the shard's text, the shard included."""
         return 4.0
 
+    @property
+    def bytes_per_document(self) -> int:
+        """Memory that it needs at once for each document beside that, however short: what counts in a flood of them."""
+        return 300
+
+    def memory(self, text_bytes: int, documents: int) -> int:
+        """Bytes that this stage needs for a shard of so much text in so many documents."""
+        return int(self.bytes_per_text_byte * text_bytes) + self.bytes_per_document * documents
+
     def warm(self) -> None:
         """Compile what has to be compiled; called once in the parent before workers start."""
 

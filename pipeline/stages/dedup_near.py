@@ -100,6 +100,11 @@ class DedupNear(CorpusStage):
         return 10.0 if self.verify == "exact" else 6.0  # signatures and keys of documents of 500 bytes; shingles
 
     @property
+    def bytes_per_document(self) -> int:
+        bands, _ = self.cut
+        return 8 * self.permutations + 32 * bands  # signature and its copy as a note; keys, and their copy when sorted
+
+    @property
     def wants_examination(self) -> bool:
         return self.verify == "exact"
 

@@ -99,9 +99,9 @@ class Keep(RowStage):
         langs = docs.column("lang").combine_chunks()
         verdict = _Verdict(docs.num_rows)
         if self.languages is not None:
-            verdict.drop(~_among(langs, self.languages), LANGUAGE)
+            verdict.drop(~_among(langs, self.languages), LANGUAGE, _scores(docs))
         if self.as_declared:
-            verdict.drop(_elsewhere(docs), DECLARED)
+            verdict.drop(_elsewhere(docs), DECLARED, _scores(docs))
         own = [lang for lang, _ in self.lang]
         self._judge(docs, ~_among(langs, own), self.bounds, verdict)
         for lang, bounds in self.lang:
@@ -147,6 +147,11 @@ def _pairs(value: Any) -> Any:
 
 def _merged(common: Bounds, own: Bounds) -> Bounds:
     return tuple({**dict(common), **dict(own)}.items())
+
+
+def _scores(docs: pa.Table) -> np.ndarray | None:
+    """How sure the language is, the value beside the reason; None where nobody looked."""
+    return _numbers(docs, "lang_score") if "lang_score" in docs.column_names else None
 
 
 def _numbers(docs: pa.Table, name: str) -> np.ndarray:

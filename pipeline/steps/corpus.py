@@ -59,14 +59,14 @@ class CorpusWork:
         shards = self.corpus.shards
         corpus = {"shards": [shard.to_json() for shard in shards], "before": self.corpus.to_json()}
         write_json(self.step.scratch("corpus.json"), corpus)  # named once, not in the arguments of every task
-        yield self._over_shards("observe", shards, self.stage.bytes_per_text_byte)
+        yield self._over_shards("observe")
         partitions, width = self._partitions()
         yield self._over_partitions("resolve", partitions, RESOLVE_FACTOR * width)
         if self.stage.wants_examination:
-            yield self._over_shards("examine", shards, self.stage.bytes_per_text_byte, partitions=partitions)
+            yield self._over_shards("examine", partitions=partitions)
             yield self._over_partitions("confirm", partitions, RESOLVE_FACTOR * width)
         yield self._settle(partitions)
-        yield self._over_shards("apply", shards, 3.0)
+        yield self._over_shards("apply")
 
     def _arguments(self, **more: Any) -> dict[str, Any]:
         return {
@@ -75,16 +75,16 @@ class CorpusWork:
             **more,
         }
 
-    def _over_shards(self, phase: str, shards: Sequence[Shard], factor: float, **more: Any) -> list[Task]:
+    def _over_shards(self, phase: str, **more: Any) -> list[Task]:
         return [
             Task(
                 f"{MODULE}:{phase}",
                 self._arguments(at=at, **more),
-                memory=int((factor + 1) * shard.bytes),
+                memory=self.stage.memory(shard.bytes, shard.rows) + shard.bytes,
                 documents=shard.rows,
                 bytes=shard.bytes,
             )
-            for at, shard in enumerate(shards)
+            for at, shard in enumerate(self.corpus.shards)
             if self.step.marked(_mark(phase, shard.key)) is None
         ]
 

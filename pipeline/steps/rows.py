@@ -49,11 +49,13 @@ class RowsWork:
             "steps": [str(step.folder) for step in self.steps],
             "stages": [stage_json(stage) for stage in self.stages],
         }
-        need = max(stage.bytes_per_text_byte for stage in self.stages) + 2  # the shard itself and the layer beside it
+        need = (
+            max(stage.memory(shard.bytes, shard.rows) for stage in self.stages) + 2 * shard.bytes
+        )  # it, and its layer
         return Task(
             "pipeline.steps.rows:sift_shard",
             arguments,
-            memory=int(need * shard.bytes),
+            memory=need,
             documents=shard.rows,
             bytes=shard.bytes,
         )
