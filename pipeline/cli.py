@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -30,6 +29,8 @@ from pipeline.store.lock import owned
 from pipeline.store.step import faults
 from pipeline.trace import trace as trace_document
 from pipeline.units import say_bytes
+
+INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
 app = typer.Typer(
     help="From raw multilingual text and code to packed token shards, every document accounted for.",
@@ -76,7 +77,11 @@ def run(
     count = int(workers) if workers is not None and workers.isdecimal() else workers
     loaded = load(config, workdir, workers=count, memory=memory)
     voice = talk(quiet or as_json)
-    result = run_config(loaded, voice)
+    try:
+        result = run_config(loaded, voice)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where this one stopped", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
     steps = [_state(p) for p in result.steps]
     if as_json:
         out = {"steps": steps, "made": result.made, "seconds": round(result.seconds, 3)}
@@ -186,8 +191,12 @@ def trace(
 
 def _plain(value: Any) -> str:
     """A value on one line, without characters that a terminal would obey."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return "".join(c if c.isprintable() else "·" for c in text)
+    return _visible(f"{value:.4g}" if isinstance(value, float) else str(value)).replace("\n", "·")
+
+
+def _visible(text: str) -> str:
+    """Text without characters that a terminal would obey; lines stay lines."""
+    return "".join(c if c.isprintable() or c == "\n" else "·" for c in text)
 
 
 @app.command()
@@ -252,25 +261,10 @@ def stages(
 def main() -> None:
     """Entry point: every error that the user can mend becomes a sentence and an exit code."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except SeedbedError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except click.exceptions.Abort:
-        code = _interrupted()
-    except KeyboardInterrupt:
-        code = _interrupted()
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except BrokenPipeError:
-        code = 0  # whoever read us has seen enough
-    sys.exit(code or 0)
-
-
-def _interrupted() -> int:
-    print("stopped; the same command goes on where this one stopped", file=sys.stderr)
-    return 130
+        print(f"error: {_visible(str(error))}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -49,13 +49,11 @@ class RowsWork:
             "steps": [str(step.folder) for step in self.steps],
             "stages": [stage_json(stage) for stage in self.stages],
         }
-        need = (
-            max(stage.memory(shard.bytes, shard.rows) for stage in self.stages) + 2 * shard.bytes
-        )  # it, and its layer
+        most = max(stage.memory(shard.bytes, shard.rows) for stage in self.stages)
         return Task(
             "pipeline.steps.rows:sift_shard",
             arguments,
-            memory=need,
+            memory=most + 2 * shard.bytes,  # the shard itself, and the layer beside it
             documents=shard.rows,
             bytes=shard.bytes,
         )

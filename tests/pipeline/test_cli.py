@@ -1,0 +1,119 @@
+"""The commands: data on stdout, talk on stderr, 0 done, 1 the work failed, 2 you asked wrongly."""
+
+import json
+import sys
+
+import pytest
+
+from pipeline.cli import main
+from tests.pipeline.making import TAIL, write_jsonl
+
+EN = "All human beings are born free and equal in dignity and rights, and are endowed with reason. "
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    texts = [EN * 2 + f"number {i} of many" for i in range(12)] + [EN * 2 + "number 0 of many", "x"]
+    write_jsonl(tmp_path / "a.jsonl", texts, lang="en")
+    config = {
+        "run": {"workdir": str(tmp_path / "run"), "workers": 1},
+        "sources": [{"jsonl": {"name": "src", "path": str(tmp_path / "a.jsonl")}}],
+        "stages": ["normalize", "measure", {"keep": {"bounds": {"words": [5, None]}}}, "dedup_exact"],
+        **TAIL,
+    }
+    (tmp_path / "config.yaml").write_text(json.dumps(config))
+    return tmp_path
+
+
+@pytest.fixture
+def command(corpus, monkeypatch, capsys):
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(
+            sys, "argv", ["pipeline", *(w.replace("CONFIG", str(corpus / "config.yaml")) for w in words)]
+        )
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
+
+    return call
+
+
+def test_run_says_where_the_report_and_the_rows_are_on_stdout(command, corpus):
+    code, out, err = command("run", "CONFIG")
+    assert code == 0
+    assert out.splitlines() == [f"report  {corpus}/run/report.html", f"packed  {corpus}/run/packed"]
+    assert "made 8 of 8 steps" in err
+    code, out, err = command("run", "CONFIG", "--json")
+    assert json.loads(out)["made"] == [] and err == ""
+
+
+def test_plan_runs_nothing_and_says_what_stands(command, corpus):
+    code, out, _ = command("plan", "CONFIG", "--json")
+    assert code == 0 and {s["state"] for s in json.loads(out)["steps"]} == {"to do"}
+    assert not list((corpus / "run").glob("*-*"))
+    command("run", "CONFIG", "-q")
+    _, out, _ = command("plan", "CONFIG")
+    assert "0 of 8 steps to make" in out
+
+
+def test_trace_tells_the_life_of_a_kept_a_dropped_and_a_duplicate_document(command):
+    command("run", "CONFIG", "-q")
+    _, out, _ = command("trace", "CONFIG", "src/a.jsonl#3", "--json")
+    happened = [event["what"] for event in json.loads(out)["events"]]
+    assert happened[0] == "read" and "encoded" in happened and happened[-1] == "packed"
+    _, out, _ = command("trace", "CONFIG", "src/a.jsonl#13")
+    assert "dropped" in out and "reason=words" in out and "limit=5" in out
+    _, out, _ = command("trace", "CONFIG", "src/a.jsonl#12")
+    assert "reason=exact_duplicate" in out and "twin=src/a.jsonl#0" in out
+    code, _, err = command("trace", "CONFIG", "src/a.jsonl#99")
+    assert code == 1 and "no document" in err and "hint:" in err
+
+
+def test_verify_is_1_when_a_byte_has_changed_and_names_the_step(command, corpus):
+    command("run", "CONFIG", "-q")
+    assert command("verify", "CONFIG")[0] == 0
+    layer = next((corpus / "run").glob("02-measure-*/layers/*.arrow"))
+    content = bytearray(layer.read_bytes())
+    content[len(content) // 2] ^= 1
+    layer.write_bytes(content)
+    code, out, err = command("verify", "CONFIG")
+    assert code == 1 and "not those that were sealed" in out and "rm -r" in err
+
+
+def test_prune_names_first_and_removes_only_when_told(command, corpus):
+    command("run", "CONFIG", "-q")
+    text = (corpus / "config.yaml").read_text()
+    (corpus / "config.yaml").write_text(text.replace("[5, null]", "[6, null]"))
+    command("run", "CONFIG", "-q")
+    before = sorted((corpus / "run").glob("*-*"))
+    _, out, _ = command("prune", "CONFIG")
+    assert len(out.splitlines()) == 5 and sorted((corpus / "run").glob("*-*")) == before
+    command("prune", "CONFIG", "--yes")
+    assert len(list((corpus / "run").glob("*-*"))) == len(before) - 5
+    assert "all steps stood already" in command("run", "CONFIG")[2]
+
+
+def test_report_prints_the_mix_and_gives_json(command):
+    code, _, err = command("report", "CONFIG")
+    assert code == 1 and "no step" in err
+    command("run", "CONFIG", "-q")
+    assert "English" in command("report", "CONFIG")[1]
+    assert json.loads(command("report", "CONFIG", "--json")[1])
+
+
+def test_stages_explains_each_stage_and_source(command):
+    _, out, _ = command("stages")
+    assert all(name in out for name in ("jsonl", "code", "normalize", "dedup_near", "redact"))
+    _, out, _ = command("stages", "keep")
+    assert "bounds: {words: [20, 100000]" in out
+    assert command("stages", "kep")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("run",), ("run", "nowhere.yaml"), ("rum", "CONFIG"), ("run", "CONFIG", "--workers", "many"), ("run", "-x")],
+)
+def test_asking_wrongly_is_2_and_says_so_on_stderr_without_a_traceback(command, words):
+    code, out, err = command(*words)
+    assert code == 2 and err and "Traceback" not in err and not out
