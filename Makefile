@@ -9,7 +9,7 @@ demo: .venv/.installed
 	$(BIN)/pipeline run configs/demo.yaml
 	$(BIN)/pretrain fit configs/bloom-tiny.yaml
 	$(BIN)/pretrain export runs/demo/bloom-tiny --out runs/demo/export
-	$(BIN)/pretrain generate runs/demo/export "Everyone has the right to"
+	$(BIN)/pretrain generate runs/demo/export "Kila mtu ana haki ya"
 	@echo "report: runs/demo/report.html  shards: runs/demo/packed  checkpoint: runs/demo/bloom-tiny  for transformers: runs/demo/export"
 
 test: lint

@@ -186,7 +186,7 @@ def trace(
         detail = "  ".join(f"{k}={_plain(v)}" for k, v in event.items() if k not in ("step", "what") and v is not None)
         print(f"{event['step']:<40} {event['what']:<10} {detail}")
     if text and life.text is not None:
-        print(life.text)
+        print(_visible(life.text) if sys.stdout.isatty() else life.text)
 
 
 def _plain(value: Any) -> str:
@@ -206,6 +206,8 @@ def verify(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False)
     pipeline verify configs/demo.yaml
     """
     sealed = [p.step for p in plan(load(config, workdir)) if p.step.sealed]
+    if not sealed:
+        raise InputError(f"no step of {config} stands, as it is now: nothing was read", hint=f"pipeline plan {config}")
     found = {step.folder.name: list(faults(step)) for step in sealed}
     if as_json:
         print(json.dumps(found))
@@ -232,7 +234,7 @@ def prune(
     loaded = load(config, workdir)
     with owned(loaded.run.workdir):
         used = {p.step.folder for p in plan(loaded)}
-        for folder in strangers(loaded, used.__contains__):
+        for folder in strangers(loaded, used):
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
             if yes:

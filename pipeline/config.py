@@ -69,7 +69,7 @@ class RunSettings(BaseModel):
 
     @property
     def worker_count(self) -> int:
-        return self.workers if self.workers is not None else len(os.sched_getaffinity(0))
+        return self.workers if self.workers is not None else machine_cores()
 
 
 class Config(BaseModel):
@@ -83,6 +83,13 @@ class Config(BaseModel):
     tokenizer: TokenizerConfig | None = None
     pack: PackConfig | None = None
     shard_size: Size = 16_000_000  # bytes of text after which a shard is cut
+
+
+def machine_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def machine_memory() -> int:
@@ -117,15 +124,13 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
     for name in raw:
         if name not in SECTIONS:
             problems.append(_unknown("", str(name), SECTIONS))
-    run = _validated(RunSettings, raw.get("run") or {}, "run", problems)
+    run = _section(RunSettings, raw, "run", problems) or RunSettings()
     sources = [_source(item, f"sources[{i}]", problems) for i, item in enumerate(_listed(raw, "sources", problems))]
     if not sources and "sources" not in "".join(problems):
         problems.append("sources: there is none; add one, for example `- jsonl: {name: news, path: data/*.jsonl.zst}`")
     stages = [_stage(item, f"stages[{i}]", problems) for i, item in enumerate(_listed(raw, "stages", problems))]
-    tokenizer = (
-        _validated(TokenizerConfig, raw["tokenizer"] or {}, "tokenizer", problems) if "tokenizer" in raw else None
-    )
-    pack = _validated(PackConfig, raw["pack"] or {}, "pack", problems) if "pack" in raw else None
+    tokenizer = _section(TokenizerConfig, raw, "tokenizer", problems)
+    pack = _section(PackConfig, raw, "pack", problems)
     if "pack" in raw and "tokenizer" not in raw:
         problems.append("pack: there is no tokenizer to pack with; add `tokenizer: {vocab_size: 8192}`")
     shard_size = _shard_size(raw, problems)
@@ -143,6 +148,17 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
         pack=pack,
         shard_size=shard_size,
     )
+
+
+def _section(model: type[BaseModel], raw: Mapping[str, Any], name: str, problems: Problems) -> Any:
+    """A section of settings; None where it does not stand in the config. Without settings it has its defaults."""
+    if name not in raw:
+        return None
+    value = {} if raw[name] is None else raw[name]
+    if isinstance(value, dict):
+        return _validated(model, value, name, problems)
+    problems.append(f"{name}: is {value!r}, must be settings, `{name}: {{...}}`; leave it out if you do not want it")
+    return None
 
 
 def _shard_size(raw: Mapping[str, Any], problems: Problems) -> int:
@@ -189,7 +205,7 @@ def _stage(item: Any, where: str, problems: Problems) -> Stage | None:
     if name not in STAGES:
         problems.append(_unknown(where, str(name), STAGES))
         return None
-    settings = item[name] or {}
+    settings = {} if item[name] is None else item[name]
     if not isinstance(settings, dict):
         problems.append(f"{where}.{name}: is {type(settings).__name__}, must be settings: `{name}: {{...}}`")
         return None

@@ -5,14 +5,17 @@ Fingerprints(path).of(InputFile) -> sha256 in hex; for a remote file what its st
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import fsspec
 
 from pipeline.digest import digest, file_sha256
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RunError
 from pipeline.sources.base import InputFile
 from pipeline.store.files import read_json, write_json
+
+VERSIONS = ("ETag", "etag", "md5Hash", "md5", "sha256", "version_id")  # by which stores name the bytes of a file
 
 
 class Fingerprints:
@@ -31,8 +34,7 @@ class Fingerprints:
     def of(self, file: InputFile) -> str:
         """The digest of a file's bytes. Raises InputError when it cannot be read."""
         if "://" in file.url:
-            filesystem, path = fsspec.url_to_fs(file.url)
-            return digest({"remote": str(filesystem.ukey(path))})
+            return _remote(file.url)
         path = Path(file.url).resolve()
         try:
             stat = path.stat()
@@ -48,6 +50,27 @@ class Fingerprints:
         return str(known[3])
 
     def save(self) -> None:
-        if self._new:
+        if not self._new:
+            return
+        try:
             write_json(self._path, self._known)
-            self._new = False
+        except OSError as error:
+            raise RunError(
+                f"cannot write in {self._path.parent}: {error.strerror}",
+                hint="give `run.workdir` a folder that you may write",
+            ) from error
+        self._new = False
+
+
+def _remote(url: str) -> str:
+    """What the store says of the version of a file's bytes; else the digest of the bytes themselves."""
+    try:
+        filesystem, path = fsspec.url_to_fs(url)
+        info = filesystem.info(path)
+        for name in VERSIONS:
+            if info.get(name):
+                return digest({name: str(info[name])})
+        with filesystem.open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except (OSError, ImportError, ValueError) as error:
+        raise InputError(f"cannot read {url}: {error}", hint="check address and credentials") from error

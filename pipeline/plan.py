@@ -11,7 +11,7 @@ says what a change of the config makes again, and what stands already.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +22,11 @@ from pipeline.digest import address
 from pipeline.fingerprint import Fingerprints
 from pipeline.sources.base import Source
 from pipeline.stages.base import RowStage, Stage
-from pipeline.store.step import Step
+from pipeline.store.step import MANIFEST, Step
 
 RECIPE_VERSION = 1
 ALWAYS = ("pyarrow",)  # it writes every file
+SIGNS = (MANIFEST, "marks", "scratch")  # what only a step's folder holds
 PLACE_OF_SOURCE = {"path", "priority"}  # where files lie and whose twin stays: no byte of the source's own step
 
 
@@ -80,7 +81,7 @@ def _recipe(
 
 def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path) -> Planned:
     parameters = source.model_dump(mode="json", exclude=PLACE_OF_SOURCE)
-    recipe = _recipe(f"source.{source.type}", source.version, parameters, (), [], shard_size=shard_size)
+    recipe = _recipe(f"source.{source.type}", source.version, parameters, source.packages, [], shard_size=shard_size)
     recipe["input"] = source.identity(prints.of)
     return _planned(f"source.{source.name}", "source", 0, recipe, workdir, source)
 
@@ -101,18 +102,23 @@ def _tail(config: Config, number: int, before: list[str]) -> list[Planned]:
         return out
     workdir = config.run.workdir
     parameters = config.tokenizer.parameters()
-    recipe = _recipe("tokenizer", config.tokenizer.version, parameters, ("tokenizers",), before)
+    recipe = _recipe("tokenizer", config.tokenizer.version, parameters, config.tokenizer.packages, before)
     out.append(_planned("tokenizer", "tokenizer", number, recipe, workdir, config.tokenizer))
     recipe = _recipe("encode", 1, {}, ("tokenizers",), [*before, out[-1].address])
     out.append(_planned("encode", "encode", number + 1, recipe, workdir, None))
     if config.pack is not None:
-        parameters = config.pack.model_dump(mode="json")
-        recipe = _recipe("packed", config.pack.version, parameters, (), [out[-2].address, out[-1].address])
+        recipe = _recipe(
+            "packed",
+            config.pack.version,
+            config.pack.parameters(),
+            config.pack.packages,
+            [out[-2].address, out[-1].address],
+        )
         out.append(_planned("packed", "packed", None, recipe, workdir, config.pack))
     return out
 
 
-def strangers(config: Config, keep: Callable[[Path], bool]) -> list[Path]:
-    """Folders of steps in the workdir that are not in this config's plan: what `prune` removes."""
+def strangers(config: Config, used: Collection[Path]) -> list[Path]:
+    """Folders of steps in the workdir that are not among those used: what `prune` removes. Other folders stay."""
     found = (path for path in config.run.workdir.glob("*-" + "[0-9a-f]" * 16) if path.is_dir())
-    return sorted(path for path in found if not keep(path))
+    return sorted(path for path in found if path not in used and any((path / name).exists() for name in SIGNS))

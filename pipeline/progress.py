@@ -60,6 +60,11 @@ class Bars:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False)
+        self._task: TaskID | None = None
+        self._count = _Count()
+        self._progress = self._fresh()
+
+    def _fresh(self) -> Progress:
         columns = (
             TextColumn("{task.description:<28}"),
             BarColumn(bar_width=24),
@@ -69,14 +74,13 @@ class Bars:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self._progress = Progress(*columns, console=self.console)
-        self._task: TaskID | None = None
-        self._count = _Count()
+        return Progress(*columns, console=self.console)
 
     def say(self, text: str) -> None:
         self._progress.console.print(text, markup=False)
 
     def begin(self, title: str, tasks: int) -> None:
+        self._progress = self._fresh()  # a progress that is started again would draw all its earlier bars once more
         self._progress.start()
         self._count = _Count()
         self._task = self._progress.add_task(title, total=tasks, rates="")
@@ -92,7 +96,7 @@ class Bars:
 
 
 class Lines:
-    """A line at the beginning, one now and then, one at the end."""
+    """A line now and then, and one at the end."""
 
     def __init__(self) -> None:
         self._count, self._title, self._tasks, self._spoken = _Count(), "", 0, 0.0

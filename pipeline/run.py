@@ -17,6 +17,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipeline import report
 from pipeline.config import Config
 from pipeline.engine import Engine
@@ -35,8 +38,7 @@ from pipeline.steps.rows import RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
-from pipeline.store.files import sweep
-from pipeline.store.ledger import read_ledgers
+from pipeline.store.files import read_table, sweep
 from pipeline.store.lock import owned
 from pipeline.store.step import Step
 
@@ -66,6 +68,8 @@ class _Run:
 
     def tidy(self) -> None:
         """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
+        for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
+            leftover.unlink()
         for p in self.planned:
             sweep(p.step.folder)
             if p.step.sealed:
@@ -141,12 +145,14 @@ class _Run:
                     work.title if len(work.steps) > 1 or len(names) > 1 else f"{work.title}: {tasks[0].name}",
                     len(tasks),
                 )
-                for task, result in self.engine.run(tasks):
-                    seconds[task.name] += result["seconds"]
-                    documents += result.get("documents", 0)
-                    size += result.get("bytes", 0)
-                    self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
-                self.talk.end()
+                try:
+                    for task, result in self.engine.run(tasks):
+                        seconds[task.name] += result["seconds"]
+                        documents += result.get("documents", 0)
+                        size += result.get("bytes", 0)
+                        self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
+                finally:
+                    self.talk.end()
         about_run = {
             "started": started,
             "seconds": time.time() - started,
@@ -163,6 +169,8 @@ class _Run:
     def _seal(self, planned: Planned, manifest: dict[str, Any], about_run: dict[str, Any]) -> None:
         if planned.kind == "source":
             self._check_source(planned, manifest)
+        if planned.kind == "tokenizer":
+            self._check_tokenizer(planned, manifest)
         about_run = {**about_run, **manifest.pop("run", {})}
         manifest = {"name": planned.name, "kind": planned.kind, "recipe": planned.recipe, **manifest}
         planned.step.seal(manifest, about_run)
@@ -172,6 +180,7 @@ class _Run:
         """Refuses a source that changed while it was read, or of which too much could not be read."""
         prints = Fingerprints(self.config.run.workdir / ".fingerprints.json")
         if planned.settings.identity(prints.of) != planned.recipe["input"]:
+            planned.step.tidy()  # what was read is of two kinds: none of it counts
             raise RunError(
                 f"source {planned.settings.name!r} changed while it was read",
                 hint="run again once its files are complete",
@@ -184,12 +193,17 @@ class _Run:
         if manifest["dropped"]:
             self.talk.say(f"  {planned.settings.name}: {total(manifest['dropped']):,} records stand in the ledger only")
 
+    def _check_tokenizer(self, planned: Planned, manifest: dict[str, Any]) -> None:
+        """Refuses a ready tokenizer that is no longer the one that the step is named after."""
+        wanted = planned.recipe["parameters"].get("sha256")
+        if wanted is not None and manifest["files"]["tokenizer.json"]["sha256"] != wanted:
+            planned.step.tidy()
+            raise RunError(f"{planned.settings.path} changed during the run", hint="run again")
+
     def _bad_sentence(self, planned: Planned, manifest: dict[str, Any], records: float, files: float) -> str:
         names = [planned.step.folder / name for name in manifest["files"] if name.startswith("ledger/")]
-        harmless = manifest["about"]["harmless"]
-        rows = [row for row in read_ledgers(names).to_pylist() if row["reason"] not in harmless]
-        rows.sort(key=lambda row: row["reason"] not in DAMAGED)
-        some = "".join(f"\n    {r['file']}, byte {r['offset']}: {r['reason']}: {r['excerpt']}" for r in rows[:5])
+        rows = _worst(names, manifest["about"]["harmless"])
+        some = "".join(f"\n    {r['file']}, byte {r['offset']}: {r['reason']}: {r['excerpt']}" for r in rows)
         return (
             f"source {planned.settings.name!r}: {records:.2%} of the records and {files:.2%} of the files "
             f"cannot be read; run.max_bad is {self.config.run.max_bad:.2%}{some}"
@@ -198,6 +212,21 @@ class _Run:
     def _bad_hint(self, share: float) -> str:
         allowed = f"{min(1.0, share * 1.1 + 0.001):.1%}"
         return f"mend the files, or accept it with `run: {{max_bad: {allowed}}}` (nothing is read again)"
+
+
+def _worst(ledgers: Sequence[Path], harmless: Sequence[str], most: int = 5) -> list[dict[str, Any]]:
+    """A few rows to show, damaged files first; one ledger is in memory at a time, and of it a few rows as objects."""
+    rows: list[dict[str, Any]] = []
+    for path in ledgers:
+        ledger = read_table(path)
+        reasons = ledger.column("reason")
+        damaged = ledger.filter(pc.is_in(reasons, pa.array(DAMAGED))).slice(0, most)
+        others = ledger.filter(pc.invert(pc.is_in(reasons, pa.array([*DAMAGED, *harmless], pa.string())))).slice(
+            0, most
+        )
+        rows += [*damaged.to_pylist(), *others.to_pylist()]
+        rows = sorted(rows, key=lambda row: row["reason"] not in DAMAGED)[:most]
+    return rows
 
 
 def run(config: Config, talk: Talk) -> Result:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -87,7 +88,7 @@ def _follow(life: Life, planned: Sequence[Planned], shard: Shard) -> None:
     if life.events[-1]["what"] == "unreadable":
         return
     docs = read_shard(shard, [])
-    for step in [p for p in planned if p.kind in ("row", "corpus", "encode") and p.step.sealed]:
+    for step in takewhile(lambda p: p.step.sealed, (p for p in planned if p.kind in ("row", "corpus", "encode"))):
         layer = read_table(step.step.layer(shard.key))
         if gone := _gone(step, shard, life.id) if step.kind != "encode" else None:
             life.add(step, "dropped", **gone)

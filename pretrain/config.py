@@ -36,14 +36,20 @@ class Run(Block):
 
     dir: Path  # checkpoints, metrics and curves; relative to where you stand
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: Count = 1
-    strategy: str = "auto"  # Lightning's name for it: auto, ddp
+    devices: Count = 1  # on each node
+    nodes: Count = 1  # machines; the command runs on each of them, and they share `dir`
+    strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     attention: Literal["sdpa", "eager"] = "sdpa"
     threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
     workers: NotNegative = 0  # processes that read ahead
     log_every: Count = 20  # steps between two lines where there is no terminal
     tensorboard: bool = True  # if it is installed
+
+    @property
+    def all_devices(self) -> int:
+        """How many devices share a batch."""
+        return self.nodes * self.devices
 
 
 class Mixture(Block):
@@ -157,8 +163,9 @@ class Config(Block):
     @model_validator(mode="after")
     def _a_row_for_each_device(self) -> Self:
         smallest = self.train.batches().size(0)
-        if smallest < self.run.devices:
-            raise ValueError(f"run.devices is {self.run.devices}, but a batch has {smallest} samples")
+        if smallest < self.run.all_devices:
+            what = "run.devices" if self.run.nodes == 1 else "run.nodes * run.devices"
+            raise ValueError(f"{what} is {self.run.all_devices}, but a batch has {smallest} samples")
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -199,8 +206,19 @@ def _contradictions(train: Train) -> list[str]:
         rise = train.global_batch - ramp.start
         if rise <= 0 or rise % ramp.increment:
             wrong.append(f"batch_ramp: {ramp.start} + n * {ramp.increment} never is global_batch {train.global_batch}")
+    wrong += [f"{key} says nothing where the schedule is {train.schedule}: leave it out" for key in _idle(train)]
     if not wrong and train.schedule != "constant":
-        end = train.learning_rate().decay_samples
+        rate = train.learning_rate()
+        end = rate.decay_samples
         if train.warmup_samples >= end:
             wrong.append(f"warmup_samples {train.warmup_samples} is not before the end of the decay at {end}")
+        elif train.schedule == "wsd" and rate.cooldown_samples > end - train.warmup_samples:
+            told = f"cooldown_samples {rate.cooldown_samples} is longer than the {end - train.warmup_samples} samples"
+            wrong.append(f"{told} between the warmup and the end of the decay")
     return wrong
+
+
+def _idle(train: Train) -> list[str]:
+    """Keys that were stated and that the schedule does not look at."""
+    unused = {"constant": ("min_lr", "decay_samples", "cooldown_samples"), "cosine": ("cooldown_samples",), "wsd": ()}
+    return [key for key in unused[train.schedule] if key in train.model_fields_set and getattr(train, key) is not None]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 PREFIX = "transformer."  # BloomForCausalLM's; the Hub's own BLOOMs were saved from BloomModel, without it
 SHARD_BYTES = 5_000_000_000
 INDEX = "model.safetensors.index.json"
+_OURS = {"config.json", "generation_config.json", "README.md", "model.safetensors", INDEX, *TOKENIZER_FILES}
+_SHARD = re.compile(r"model-[0-9]{5}-of-[0-9]{5}\.safetensors")
 
 
 def export(
@@ -47,6 +50,7 @@ def export(
 
     An earlier export at `out` is replaced; anything else there is refused. Raises ConfigError, InputError, RunError.
     """
+    out = out.resolve()  # `.` has no name of its own
     _check_target(out)
     _check_tokenizer(tokenizer_dir, seam_manifest, config)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -124,10 +128,25 @@ def _token_ids(special_ids: dict[str, int]) -> dict[str, int]:
 
 
 def _check_target(out: Path) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    """What is there will be removed: only nothing, or what `export` wrote and nothing else, may be there."""
+    if not out.exists():
         return
-    if not out.is_dir() or not (out / "config.json").exists():
-        raise ConfigError(f"{out} is there already and is no exported model", hint="name a folder that does not exist")
+    if not out.is_dir():
+        raise ConfigError(f"{out} is there already and is no folder", hint="name a folder that does not exist")
+    entries = sorted(out.iterdir())
+    foreign = [e.name for e in entries if e.is_dir() or not (e.name in _OURS or _SHARD.fullmatch(e.name))]
+    if foreign or (entries and not _says_bloom(out / "config.json")):
+        why = f"holds {foreign[0]}" if foreign else "has no config.json of a BLOOM"
+        raise ConfigError(
+            f"{out} is there already and is no exported model: it {why}", hint="name a folder that does not exist"
+        )
+
+
+def _says_bloom(path: Path) -> bool:
+    try:
+        return _read_json(path).get("model_type") == "bloom"
+    except InputError:
+        return False
 
 
 def _check_tokenizer(folder: Path, manifest: dict[str, Any], config: ModelConfig) -> None:
@@ -189,9 +208,15 @@ def _flush(folder: Path) -> None:
 
 def _put_in_place(aside: Path, out: Path) -> None:
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    if out.exists():
+    replaces = out.exists()
+    if replaces:
         out.rename(old)  # a folder cannot be renamed over a full one
-    aside.rename(out)
+    try:
+        aside.rename(out)
+    except OSError:
+        if replaces:
+            old.rename(out)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -44,8 +44,10 @@ class RunDir:
     @contextmanager
     def owned(self) -> Iterator[None]:
         """Hold the folder against other runs; the lock goes with the process, however it ends. Raises RunError."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a+") as file:
+        with self._written():
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / ".lock").open("a+")
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -55,19 +57,21 @@ class RunDir:
                     f"{self.path} belongs to a run that is going on (process {owner})",
                     hint="wait for it, stop it with Ctrl-C or SIGTERM (it saves first), or give another run.dir",
                 ) from None
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            with self._written():
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
             yield
 
     def prepare(self, config: Config, seam: Seam) -> None:
-        """Write what the folder needs to stand on its own."""
+        """Write what the folder needs to stand on its own. Raises RunError if it cannot, as all that write here do."""
         about = {"config": config.model_dump(mode="json"), "data": str(seam.folder.resolve())}
-        seal.write_text(self.path / "run.json", json.dumps(about, ensure_ascii=False, indent=1))
-        seal.write_text(self.path / "data.json", json.dumps(seam.manifest, ensure_ascii=False))
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            if (seam.folder / name).is_file():
-                shutil.copyfile(seam.folder / name, self.path / name)
+        with self._written():
+            seal.write_text(self.path / "run.json", json.dumps(about, ensure_ascii=False, indent=1))
+            seal.write_text(self.path / "data.json", json.dumps(seam.manifest, ensure_ascii=False))
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                if (seam.folder / name).is_file():
+                    shutil.copyfile(seam.folder / name, self.path / name)
 
     def about(self) -> dict[str, Any]:
         """run.json. Raises InputError if this is no run's folder."""
@@ -77,7 +81,7 @@ class RunDir:
             raise InputError(f"{self.path} is no run's folder: {error}", hint="give run.dir of a config") from error
 
     def log(self, name: str, line: Mapping[str, Any]) -> None:
-        with (self.path / name).open("a", encoding="utf-8") as file:
+        with self._written(), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(_line(line))
 
     def lines(self, name: str) -> list[dict[str, Any]]:
@@ -92,14 +96,26 @@ class RunDir:
         for name in LOGS:
             if (self.path / name).exists():
                 kept = [line for line in self.lines(name) if line["step"] <= step]
-                seal.write_text(self.path / name, "".join(map(_line, kept)))
+                with self._written():
+                    seal.write_text(self.path / name, "".join(map(_line, kept)))
 
     def flush(self) -> None:
         """Bring the logs to the disk: what a checkpoint has done, they must tell."""
         for name in LOGS:
             if (self.path / name).exists():
-                with (self.path / name).open("rb") as file:
+                with self._written(), (self.path / name).open("rb") as file:
                     os.fsync(file.fileno())
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Around a write to this folder and nothing else: other files' errors are not its own."""
+        try:
+            yield
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be written: {error}",
+                hint="make room, or name a folder you may write in; then run the same command again",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -117,22 +133,32 @@ class Outcome:
 
 
 def finished(config: Config, seam: Seam) -> Outcome | None:
-    """The outcome of a run that needs no more steps, told from sizes and states alone; None if there is work to do.
+    """The outcome of a run that needs no more steps; None if there is work to do, or no whole checkpoint.
 
-    Raises ConfigError if the folder holds another run.
+    Told from sizes and states; every byte is read only before a run is called finished. Raises ConfigError if the
+    folder holds another run, InputError if it cannot be read.
     """
     run, total = RunDir(config.run.dir), config.train.total_steps
-    folder = seal.newest(run.checkpoints, say=lambda _: None, read=False)
-    if folder is None:
-        return None
-    state = read_state(folder)
-    refuse_other(run, state, config, seam)
-    return Outcome(state["step"], total, folder, trained=False) if state["step"] >= total else None
+    for read in (False, True):
+        folder = seal.newest(run.checkpoints, say=lambda _: None, read=read)
+        if folder is None:
+            return None
+        state = read_state(folder)
+        refuse_other(run, state, config, seam)
+        if state["step"] < total:
+            return None
+    return Outcome(state["step"], total, folder, trained=False)
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """state.json of a checkpoint whose seal has been checked."""
-    return json.loads((folder / STATE).read_text("utf-8"))
+    """state.json of a checkpoint whose seal has been checked. Raises InputError if its name tells another step."""
+    state = json.loads((folder / STATE).read_text("utf-8"))
+    if seal.step_of(folder.name) not in (None, state["step"]):
+        raise InputError(
+            f"checkpoint {folder} is of step {state['step']}, which is not what its name says",
+            hint=f"give it back its name, step_{state['step']:06d}, or a name that does not begin with step_",
+        )
+    return state
 
 
 def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Seam) -> None:

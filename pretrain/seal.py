@@ -12,16 +12,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pretrain.errors import RunError
+from pretrain.errors import InputError, RunError
 
 FORMAT = "seedbed-checkpoint"
 VERSION = 1
 _ASIDE = ".aside-"  # what begins so was never finished, or is on its way out
+_DAMAGED = "damaged-"  # what begins so was passed over, and is kept for whoever wants to look at it
+_NAME = re.compile(r"step_[0-9]{6,}")
+_SMALL = 1 << 24  # bytes: up to here a file is always read, whatever its size promises
 
 
 class NotWholeError(Exception):
@@ -53,12 +57,20 @@ def write(root: Path, name: str, fill: Callable[[Path], None]) -> Path:
 
 def names(root: Path) -> list[str]:
     """Names of finished folders, oldest first. Whether they are whole is another question."""
-    found = (p.name for p in root.glob("step_*") if p.is_dir())
-    return sorted(found, key=lambda name: (len(name), name))  # step_1000000 comes after step_999999
+    found = (p.name for p in root.glob("step_*") if _NAME.fullmatch(p.name) and p.is_dir())
+    return sorted(found, key=step_of)  # step_1000000 comes after step_999999
+
+
+def step_of(name: str) -> int | None:
+    """The step in the name of a folder; None if it is no name of ours, such as step_000100_best."""
+    return int(name.removeprefix("step_")) if _NAME.fullmatch(name) else None
 
 
 def newest(root: Path, say: Callable[[str], None], read: bool = True) -> Path | None:
-    """The newest folder that is whole; says which newer ones are not. read=False trusts sizes instead of sha256."""
+    """The newest folder that is whole; says which newer ones are not. read=False trusts the sizes of large files.
+
+    Raises InputError if one cannot be read at all, or is of another version: that is no damage to pass over.
+    """
     for name in reversed(names(root)):
         try:
             check(root / name, read)
@@ -69,20 +81,49 @@ def newest(root: Path, say: Callable[[str], None], read: bool = True) -> Path | 
 
 
 def check(folder: Path, read: bool = True) -> None:
-    """Raises NotWholeError unless every file is there with its size, and its sha256 if `read`."""
-    manifest = _manifest(folder)
-    for name, entry in manifest["files"].items():
+    """Raises NotWholeError unless every file is there with its size, and its sha256 if `read` or if it is small.
+
+    Raises InputError if the disk does not give it, or if it is of another version.
+    """
+    try:
+        _check(folder, read)
+    except OSError as error:
+        raise InputError(
+            f"checkpoint {folder} cannot be read: {error}", hint="mend the disk or the rights, then run again"
+        ) from error
+
+
+def _check(folder: Path, read: bool) -> None:
+    for name, entry in _manifest(folder)["files"].items():
         path = folder / name
         if not path.is_file():
             raise NotWholeError(f"{name} is missing")
         if path.stat().st_size != entry["bytes"]:
             raise NotWholeError(f"{name} has {path.stat().st_size:,} bytes of {entry['bytes']:,}")
-        if read and _sha256(path) != entry["sha256"]:
+        if (read or entry["bytes"] <= _SMALL) and _sha256(path) != entry["sha256"]:
             raise NotWholeError(f"{name} was altered")
 
 
+def set_aside(root: Path, step: int) -> list[Path]:
+    """Give the folders above `step`, which were passed over, names that count for nothing; returns them.
+
+    Else `prune` would keep them in place of whole ones.
+    """
+    moved = []
+    for name in names(root):
+        if (step_of(name) or 0) > step:
+            to = root / f"{_DAMAGED}{name}"
+            if to.exists():
+                shutil.rmtree(to)
+            moved.append((root / name).rename(to))
+    return moved
+
+
 def prune(root: Path, keep: int) -> None:
-    """Remove all but the newest `keep` folders, and what was left aside. A folder loses its name before its files."""
+    """Remove all but the newest `keep` folders, and what was left aside. A folder loses its name before its files.
+
+    Trusts that the newest are whole: the one that a run went on from, and those it wrote since.
+    """
     for name in names(root)[:-keep]:
         _remove(root / name)
     for rest in root.glob(f"{_ASIDE}*"):
@@ -117,12 +158,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
         sealed = {key: manifest[key] for key in ("format", "format_version", "files")}
     except FileNotFoundError:
         raise NotWholeError("it has no manifest.json") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise NotWholeError(f"its manifest.json cannot be read: {error}") from None
     if _digest(sealed) != manifest.get("digest"):
         raise NotWholeError("its manifest.json was altered")
     if (sealed["format"], sealed["format_version"]) != (FORMAT, VERSION):
-        raise NotWholeError(f"it is of format {sealed['format']} {sealed['format_version']}, not {FORMAT} {VERSION}")
+        raise InputError(
+            f"checkpoint {folder} is of format {sealed['format']} {sealed['format_version']}, not {FORMAT} {VERSION}",
+            hint="go on with the version of this program that wrote it",
+        )
     return sealed
 
 

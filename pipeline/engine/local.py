@@ -9,10 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline.engine import Task, perform
@@ -20,7 +22,8 @@ from pipeline.errors import RunError
 from pipeline.units import say_bytes
 
 WORKER_BASE = 350_000_000  # bytes of a worker before it holds a document: Python, Arrow, compiled kernels (measured)
-ONE_THREAD = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "ARROW_NUM_THREADS", "NUMBA_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "NUMBA_NUM_THREADS")
+ONE_THREAD = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
 
 
 class LocalEngine:
@@ -32,32 +35,40 @@ class LocalEngine:
     def __init__(self, workers: int, memory: int) -> None:
         self.workers, self.memory = workers, memory
         self._pool: ProcessPoolExecutor | None = None
+        self._size = 0  # workers of the pool
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
         tasks = list(tasks)
-        at_once = min(self._at_once(tasks), len(tasks)) if tasks else 1
+        if not tasks:
+            return
+        fit = self._at_once(tasks)
+        if fit < self._size:
+            self.close()  # idle workers hold memory too, and these tasks need it
+        at_once = min(fit, len(tasks))
         if at_once == 1 and self._pool is None:
             yield from ((task, perform(task)) for task in tasks)
         else:
-            yield from self._run_in_pool(tasks, at_once)
+            yield from self._run_in_pool(tasks, at_once, fit)
 
     def _at_once(self, tasks: list[Task]) -> int:
         need = max(task.memory for task in tasks) + WORKER_BASE
         if need > self.memory:
             raise RunError(
                 f"the task {tasks[0].name} needs about {say_bytes(need)}, and run.memory is {say_bytes(self.memory)}",
-                hint=f"set run.memory to {say_bytes(need * 1.1)} or more, or make shards smaller (`shard_size`)",
+                hint=f"set run.memory to {say_bytes(need * 1.1)} or more; smaller shards (`shard_size`), documents "
+                "(`max_document`) or samples of the tokenizer (`sample`) need less",
             )
         return max(1, min(self.workers, (self.memory - WORKER_BASE) // need))  # the parent holds one base too
 
-    def _run_in_pool(self, tasks: list[Task], at_once: int) -> Iterator[tuple[Task, dict[str, Any]]]:
+    def _run_in_pool(self, tasks: list[Task], at_once: int, size: int) -> Iterator[tuple[Task, dict[str, Any]]]:
         waiting = iter(tasks)
         running: dict[Future[dict[str, Any]], Task] = {}
         try:
-            pool = self._pool = self._pool or self._start()
+            pool = self._pool = self._pool or self._start(size)
             while True:
                 for task in waiting:
-                    running[pool.submit(perform, task)] = task
+                    with _environment(ONE_THREAD):  # a worker starts here, and its libraries read it when imported
+                        running[pool.submit(perform, task)] = task
                     if len(running) >= at_once:
                         break
                 if not running:
@@ -66,15 +77,16 @@ class LocalEngine:
                 for future in done:
                     yield running.pop(future), future.result()
         except BrokenProcessPool as error:
-            self._pool = None
+            self._pool, self._size = None, 0
             raise RunError(
                 "a worker died, perhaps killed for want of memory",
                 hint="run again: finished shards stay. If it happens again, set run.workers or run.memory lower",
             ) from error
 
-    def _start(self) -> ProcessPoolExecutor:
+    def _start(self, size: int) -> ProcessPoolExecutor:
+        self._size = size
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.workers, mp_context=context, initializer=_begin_worker)
+        return ProcessPoolExecutor(size, mp_context=context, initializer=_begin_worker)
 
     def close(self) -> None:
         """Ends the workers, running or not."""
@@ -84,13 +96,23 @@ class LocalEngine:
         self._pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
-        self._pool = None
+        self._pool, self._size = None, 0
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Sets variables for the processes that are started meanwhile."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _begin_worker() -> None:
-    for name in ONE_THREAD:
-        os.environ[name] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the parent decides
     import pyarrow as pa
 
     pa.set_cpu_count(1)

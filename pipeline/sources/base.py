@@ -65,6 +65,7 @@ class Source(BaseModel):
 
     type: ClassVar[str]  # its name in the config: jsonl, parquet, text, code, hub
     version: ClassVar[int] = 1
+    packages: ClassVar[tuple[str, ...]] = ("orjson",)  # whose version goes into the recipe: it spells `meta`
 
     name: str = Field(pattern=NAME)
     priority: int = 0  # of two duplicates the one whose source has the smaller priority stays

@@ -21,6 +21,8 @@ from pipeline.store.counts import add_dropped, add_kept, add_tallies
 from pipeline.store.layers import Shard
 from pipeline.store.step import Step
 
+PER_DOCUMENT = 600  # bytes that a document takes while its id, language and coin are Python objects
+
 
 class Work(Protocol):
     title: str  # for the progress bar: "normalize + identify"

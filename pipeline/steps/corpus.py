@@ -60,11 +60,11 @@ class CorpusWork:
         corpus = {"shards": [shard.to_json() for shard in shards], "before": self.corpus.to_json()}
         write_json(self.step.scratch("corpus.json"), corpus)  # named once, not in the arguments of every task
         yield self._over_shards("observe")
-        partitions, width = self._partitions()
-        yield self._over_partitions("resolve", partitions, RESOLVE_FACTOR * width)
+        partitions = self._partitions()
+        yield self._over_partitions("resolve", partitions)
         if self.stage.wants_examination:
             yield self._over_shards("examine", partitions=partitions)
-            yield self._over_partitions("confirm", partitions, RESOLVE_FACTOR * width)
+            yield self._over_partitions("confirm", partitions)
         yield self._settle(partitions)
         yield self._over_shards("apply")
 
@@ -88,17 +88,17 @@ class CorpusWork:
             if self.step.marked(_mark(phase, shard.key)) is None
         ]
 
-    def _partitions(self) -> tuple[int, int]:
-        """How many partitions the keys make, and how many bytes each holds."""
+    def _partitions(self) -> int:
+        """How many partitions the keys make."""
         size = sum(marked(self.step, _mark("observe", shard.key))["key_bytes"] for shard in self.corpus.shards)
-        count = max(1, -(-size // PARTITION_BYTES))
-        return count, size // count
+        return max(1, -(-size // PARTITION_BYTES))
 
-    def _over_partitions(self, phase: str, count: int, memory: int) -> list[Task]:
+    def _over_partitions(self, phase: str, count: int) -> list[Task]:
+        sizes = _partition_bytes(self.step, self.corpus.shards, count)
         return [
-            Task(f"{MODULE}:{phase}", self._arguments(partition=partition, partitions=count), memory=memory)
-            for partition in range(count)
-            if self.step.marked(_mark(phase, f"{partition:05d}")) is None
+            Task(f"{MODULE}:{phase}", self._arguments(partition=at, partitions=count), memory=RESOLVE_FACTOR * size)
+            for at, size in enumerate(sizes)
+            if self.step.marked(_mark(phase, f"{at:05d}")) is None
         ]
 
     def _settle(self, partitions: int) -> list[Task]:
@@ -154,15 +154,28 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     return {"documents": shard.rows, "bytes": shard.bytes}
 
 
+def _edges_of_partitions(keys: np.ndarray, partitions: int) -> np.ndarray:
+    """(partitions + 1,) where each partition begins among sorted keys: ranges of the same width over [0, 2^64)."""
+    bounds = np.array([p * 2**64 // partitions for p in range(partitions)], np.uint64)
+    return np.append(np.searchsorted(keys, bounds), len(keys))
+
+
+def _partition_bytes(step: Step, shards: Sequence[Shard], partitions: int) -> list[int]:
+    """Bytes of the keys in each partition: a key that many documents share makes its partition larger than others."""
+    rows, width = np.zeros(partitions, np.int64), 0
+    for shard in shards:
+        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
+        rows += np.diff(_edges_of_partitions(table.column("key").to_numpy(), partitions))
+        width = max(width, table.nbytes // max(1, table.num_rows))
+    return [int(count) * width for count in rows]
+
+
 def _keys(step: Step, shards: Sequence[Shard], partition: int, partitions: int) -> pa.Table:
-    """All keys of one partition, from all shards. Keys are spread evenly over [0, 2^64), partitions cut that evenly."""
-    low, high = ((p * 2**64 // partitions) for p in (partition, partition + 1))
+    """All keys of one partition, from all shards."""
     parts = []
     for shard in shards:
         table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        keys = table.column("key").to_numpy()
-        begin = np.searchsorted(keys, np.uint64(low))
-        end = len(keys) if high == 2**64 else np.searchsorted(keys, np.uint64(high))
+        begin, end = _edges_of_partitions(table.column("key").to_numpy(), partitions)[partition : partition + 2]
         parts.append(table.slice(begin, end - begin))
     return pa.concat_tables(parts).combine_chunks()
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.encode import Encoder
 from pipeline.engine import Task
-from pipeline.steps.base import Corpus, merged
+from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import tokenizer_of
 from pipeline.store.counts import count_kept
@@ -56,7 +56,7 @@ class EncodeWork:
             "shard": shard.to_json(),
             "before": self.corpus.to_json(),
         }
-        memory = factor * shard.bytes
+        memory = factor * shard.bytes + PER_DOCUMENT * shard.rows
         return Task(f"{MODULE}:encode_shard", arguments, memory=memory, documents=shard.rows, bytes=shard.bytes)
 
     def manifest(self, step: Step) -> dict[str, Any]:

@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from pipeline.digest import coins
 from pipeline.engine import Task
 from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, lay_rows, partition_bits, top_bits
-from pipeline.steps.base import Corpus, merged
+from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
 from pipeline.store.files import read_json, read_table, write_bytes, write_json, write_table
@@ -78,7 +78,7 @@ class PackWork:
             Task(
                 f"{MODULE}:{phase}",
                 self._arguments(shard=shard.to_json(), before=before),
-                memory=SCATTER_FACTOR * shard.bytes,
+                memory=SCATTER_FACTOR * shard.bytes + PER_DOCUMENT * shard.rows,
                 documents=shard.rows,
             )
             for shard in self.corpus.shards

@@ -40,7 +40,7 @@ class RowsWork:
         self.title = " + ".join(stage.name for stage in self.stages)
 
     def phases(self) -> Iterator[list[Task]]:
-        yield [self._task(shard) for shard in self.corpus.shards if self.steps[-1].marked(shard.key) is None]
+        yield [self._task(shard) for shard in self.corpus.shards if _first_undone(self.steps, shard.key) is not None]
 
     def _task(self, shard: Shard) -> Task:
         arguments = {
@@ -72,13 +72,19 @@ def stage_from(json: dict[str, Any]) -> Stage:
     return STAGES[json["name"]].model_validate(json["settings"])
 
 
+def _first_undone(steps: Sequence[Step], key: str) -> int | None:
+    """Which of the steps is the first that has not been made for a shard."""
+    return next((i for i, step in enumerate(steps) if step.marked(key) is None), None)
+
+
 def sift_shard(
     shard: dict[str, Any], before: list[str], steps: list[str], stages: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Task: takes a shard through the stages that have not been marked as done for it."""
     here = Shard(**shard)
     made = [Step(Path(folder)) for folder in steps]
-    todo = next(i for i, step in enumerate(made) if step.marked(here.key) is None)
+    todo = _first_undone(made, here.key)
+    assert todo is not None, here.key
     docs = read_shard(here, [*(Step(Path(folder)) for folder in before), *made[:todo]])
     for step, json in zip(made[todo:], stages[todo:], strict=True):
         stage = stage_from(json)

@@ -58,9 +58,15 @@ class SourceWork:
         self._groups = groups(self.source.files())
 
     def phases(self) -> Iterator[list[Task]]:
-        yield [
-            self._task(i, files) for i, files in enumerate(self._groups) if self.step.marked(f"group-{i:05d}") is None
-        ]
+        yield [self._task(i, files) for i, files in enumerate(self._groups) if not self._done(i, files)]
+
+    def _done(self, group: int, files: list[InputFile]) -> bool:
+        """Whether a group was read to its end, from the files as they are now, and all of its shards stand."""
+        mark = self.step.marked(f"group-{group:05d}")
+        if mark is None or mark["state"] != state_of(files):
+            return False
+        keys = [shard_key(self.source.name, group, number) for number in range(mark["shards"])]
+        return all(self.step.marked(f"shard-{key}") is not None for key in keys)
 
     def _task(self, group: int, files: list[InputFile]) -> Task:
         arguments = {
@@ -72,18 +78,29 @@ class SourceWork:
             "shard_size": self.shard_size,
         }
         # a shard under way, its Arrow copy, and one document more as bytes, text and JSON
-        memory = 4 * self.shard_size + 8 * min(self.source.max_document, max(self.shard_size, 4_000_000))
+        memory = 4 * self.shard_size + 8 * self.source.max_document
         return Task("pipeline.steps.source:read_group", arguments, memory=memory, bytes=sum(f.size for f in files))
 
     def manifest(self, step: Step) -> dict[str, Any]:
         marks = []
         for group in range(len(self._groups)):
             count = marked(step, f"group-{group:05d}")["shards"]
-            marks += [marked(step, f"shard-{self.source.name}-{group:05d}-{number:04d}") for number in range(count)]
+            keys = [shard_key(self.source.name, group, number) for number in range(count)]
+            marks += [marked(step, f"shard-{key}") for key in keys]
         shards = [{"key": mark["key"], "rows": mark["rows"], "bytes": mark["bytes"]} for mark in marks]
         harmless = sorted({reason for mark in marks for reason in mark["harmless"]})
         about = {"files": sum(map(len, self._groups)), "harmless": harmless}
         return {**merged(marks), "shards": shards, "about": about}
+
+
+def shard_key(source: str, group: int, number: int) -> str:
+    return f"{source}-{group:05d}-{number:04d}"
+
+
+def state_of(files: Sequence[InputFile]) -> list[list[int]]:
+    """Size, time of change and inode of local files: what is read from other files is not gone on with."""
+    stats = [Path(file.url).stat() for file in files if "://" not in file.url and Path(file.url).is_file()]
+    return [[stat.st_size, stat.st_mtime_ns, stat.st_ino] for stat in stats]
 
 
 def marked(step: Step, task: str) -> dict[str, Any]:
@@ -118,6 +135,7 @@ class _Writer:
     source: Source
     group: int
     shard_size: int
+    state: list[list[int]]
     number: int = 0
     bytes: int = 0
     rows: list[tuple[Any, ...]] = field(default_factory=list)
@@ -134,7 +152,7 @@ class _Writer:
         lang = self.source.lang or record.lang
         identity = self._id(file, record)
         self.rows.append((identity, self.source.name, record.kind, lang, lang or UNDETERMINED, text, record.meta))
-        self.bytes += len(text)
+        self.bytes += len(text) + len(record.meta or "") + len(identity)  # meta may be the larger part
 
     def refuse(self, file: InputFile, bad: Bad) -> None:
         row: dict[str, Any] = {"id": self._id(file, bad), "source": self.source.name, "stage": "source"}
@@ -148,7 +166,7 @@ class _Writer:
 
     def flush(self, position: tuple[int, int]) -> None:
         """Writes the shard and its mark; `position` is the file and the row to go on with."""
-        key = f"{self.source.name}-{self.group:05d}-{self.number:04d}"
+        key = shard_key(self.source.name, self.group, self.number)
         columns = list(zip(*self.rows, strict=True)) or [()] * len(DOCUMENT)
         arrays = [_array(values, f.type) for values, f in zip(columns, DOCUMENT, strict=True)]
         docs = pa.table(arrays, schema=DOCUMENT)
@@ -164,6 +182,7 @@ class _Writer:
             "bytes": self.bytes,
             "position": list(position),
             "harmless": harmless,
+            "state": self.state,
         }
         self.step.mark(f"shard-{key}", {**result, "kept": count_kept(docs), "dropped": count_dropped(ledger)}, files)
         self.number, self.bytes, self.rows, self.bad = self.number + 1, 0, [], []
@@ -180,10 +199,11 @@ def read_group(
 ) -> dict[str, Any]:
     """Task: reads a group of files to its end, behind the shards that are done already."""
     source = SOURCES[kind].model_validate(settings)
-    writer = _Writer(Step(Path(folder)), source, group, shard_size)
+    inputs = [InputFile(*file) for file in files]
+    writer = _Writer(Step(Path(folder)), source, group, shard_size, state_of(inputs))
     at, row = _resume(writer)
     documents = size = 0
-    for index, file in list(enumerate(InputFile(*f) for f in files))[at:]:
+    for index, file in list(enumerate(inputs))[at:]:
         for item in source.read(file, skip=row if index == at else 0):
             if isinstance(item, Record):
                 writer.add(file, item)
@@ -196,14 +216,16 @@ def read_group(
     if writer.rows or writer.bad or not writer.number:
         size += writer.bytes
         writer.flush((len(files), 0))
-    writer.step.mark(f"group-{group:05d}", {"shards": writer.number}, {})
+    writer.step.mark(f"group-{group:05d}", {"shards": writer.number, "state": writer.state}, {})
     return {"documents": documents, "bytes": size}
 
 
 def _resume(writer: _Writer) -> tuple[int, int]:
-    """Passes over the shards that are done; the file and row behind the last of them."""
-    position = (0, 0)
-    while mark := writer.step.marked(f"shard-{writer.source.name}-{writer.group:05d}-{writer.number:04d}"):
-        position = tuple(mark["position"])
+    """Passes over the shards that were read from these files as they are now; the file and row behind the last."""
+    at, row = 0, 0
+    while mark := writer.step.marked(f"shard-{shard_key(writer.source.name, writer.group, writer.number)}"):
+        if mark["state"] != writer.state:
+            break
+        at, row = mark["position"]
         writer.number += 1
-    return position
+    return at, row

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 
 from pipeline.engine import Task
 from pipeline.errors import RunError
-from pipeline.steps.base import Corpus, merged
+from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.store.counts import Cell
 from pipeline.store.files import read_table, write_bytes, write_json, write_table
@@ -76,7 +76,7 @@ class TokenizerWork:
             "share": shares(self.available, self.config.sample, self.config.alpha),
             "seed": self.config.seed,
         }
-        memory = SAMPLE_FACTOR * shard.bytes
+        memory = SAMPLE_FACTOR * shard.bytes + PER_DOCUMENT * shard.rows
         return Task(f"{MODULE}:sample_shard", arguments, memory=memory, documents=shard.rows, bytes=shard.bytes)
 
     def _train(self) -> Task:

@@ -14,8 +14,14 @@ from pipeline.errors import RunError
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
     """Holds the lock of a work folder. Raises RunError if another process holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise RunError(
+            f"cannot write in {folder}: {error.strerror}", hint="give `run.workdir` a folder that you may write"
+        ) from error
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

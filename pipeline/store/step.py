@@ -109,10 +109,15 @@ def manifest_digest(manifest: dict[str, Any]) -> str:
 
 def faults(step: Step) -> Iterable[str]:
     """Reads every file of a sealed step again; yields one sentence for each that is not as it was sealed."""
-    manifest = step.manifest()
-    if manifest_digest(manifest) != manifest["digest"]:
+    try:
+        manifest = step.manifest()
+        files, seal = manifest["files"], manifest["digest"]
+    except (InputError, KeyError, AttributeError) as error:
+        yield f"{MANIFEST}: cannot be read: {error}"
+        return
+    if manifest_digest(manifest) != seal:
         yield f"{MANIFEST}: its digest does not fit its content"
-    for name, info in sorted(manifest["files"].items()):
+    for name, info in sorted(files.items()):
         path = step.folder / name
         if not path.exists():
             yield f"{name}: missing"

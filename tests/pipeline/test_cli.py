@@ -70,6 +70,11 @@ def test_trace_tells_the_life_of_a_kept_a_dropped_and_a_duplicate_document(comma
     assert code == 1 and "no document" in err and "hint:" in err
 
 
+def test_verify_of_nothing_is_1(command):
+    code, _, err = command("verify", "CONFIG")
+    assert code == 1 and "nothing was read" in err
+
+
 def test_verify_is_1_when_a_byte_has_changed_and_names_the_step(command, corpus):
     command("run", "CONFIG", "-q")
     assert command("verify", "CONFIG")[0] == 0

@@ -112,6 +112,11 @@ def test_hostile_yaml_is_refused_at_once(tmp_path, text, told):
     assert told in complaint(tmp_path, text)
 
 
+@pytest.mark.parametrize("line", ["tokenizer: false", "pack: off", "tokenizer: 8192"])
+def test_switching_a_section_off_does_not_switch_it_on(tmp_path, good, line):
+    assert f"{line.split(':')[0]}: is" in complaint(tmp_path, good + line + "\n")
+
+
 def test_an_unused_section_of_the_wrong_kind_is_told(tmp_path, good):
     assert "stages: is str, must be a list" in complaint(tmp_path, good.split("stages:")[0] + "stages: normalize\n")
     assert "sources: is str" in complaint(tmp_path, "sources: none\n")

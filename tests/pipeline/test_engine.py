@@ -72,6 +72,19 @@ def test_memory_bounds_how_many_run_at_once():
         engine._at_once([Task("x:y", {}, memory=5 * GB)])
 
 
+def test_idle_workers_leave_when_a_task_needs_their_memory():
+    engine = LocalEngine(2, 4 * WORKER_BASE + GB)
+    small = [Task("tests.pipeline.engine_tasks:double", {"x": x, "nap": 0.2}) for x in range(4)]
+    workers = {r["pid"] for _, r in engine.run(small)}
+    assert len(workers) == 2
+    ((_, result),) = engine.run([Task("tests.pipeline.engine_tasks:double", {"x": 1}, memory=2 * WORKER_BASE + GB)])
+    assert result["pid"] == os.getpid()
+    deadline = time.monotonic() + 5
+    while any(map(psutil.pid_exists, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in workers if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+
 def test_workers_have_one_thread_each(engine):
     tasks = [Task("tests.pipeline.engine_tasks:threads", {}), Task("tests.pipeline.engine_tasks:threads", {})]
     assert all(r["arrow"] == 1 and r["rayon"] == "1" for _, r in engine.run(tasks))

@@ -110,6 +110,41 @@ def test_a_source_that_changes_while_it_is_read_is_refused(tmp_path, monkeypatch
         go(config(tmp_path, stages=[]))
 
 
+def test_a_file_that_changed_and_came_back_is_read_again_whole(tmp_path, monkeypatch):
+    path = write_jsonl(tmp_path / "a.jsonl", [f"first {i} " * 20 for i in range(40)])
+    before = path.read_bytes()
+    made = config(tmp_path, "broken", stages=[], shard_size=1000)
+    real = SourceWork.phases
+
+    def phases(self):
+        path.write_bytes(before.replace(b"first", b"other"))  # behind the digests, before the reading
+        yield from real(self)
+        raise KeyboardInterrupt  # and killed before anything could notice
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(SourceWork, "phases", phases)
+        go(made)
+    path.write_bytes(before)
+    texts = kept_after(go(made), 0).column("text").to_pylist()
+    assert len(texts) == 40 and all(text.startswith("first") for text in texts)
+
+
+@pytest.mark.parametrize(
+    "lost", ["00-*/marks/shard-*0001.json", "01-normalize-*/marks/*0001.json", "00-*/layers/*0001.arrow"]
+)
+def test_a_lost_mark_or_layer_of_an_unfinished_step_is_made_again(tmp_path, monkeypatch, lost):
+    corpus(tmp_path)
+    whole = sealed(go(config(tmp_path, "whole", stages=["normalize", "measure"], shard_size=2000)))
+    made = config(tmp_path, "broken", stages=["normalize", "measure"], shard_size=2000)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        at = "pipeline.steps.source.SourceWork" if lost.startswith("00") else "pipeline.steps.rows.RowsWork"
+        patch.setattr(f"{at}.manifest", lambda self, step: (_ for _ in ()).throw(KeyboardInterrupt))
+        go(made)
+    (path,) = (tmp_path / "broken").glob(lost)
+    path.unlink()
+    assert sealed(go(made)) == whole
+
+
 def test_a_second_run_at_the_same_workdir_says_so_and_stops(tmp_path):
     corpus(tmp_path)
     with owned(tmp_path / "run"):

@@ -8,7 +8,17 @@ import torch
 
 from tests.pretrain import seam as builder
 
-torch.set_flush_denormal(True)  # as `fit` does, and before any test makes torch start its threads
+torch.set_flush_denormal(True)  # as `fit` does; torch's threads inherit it when they start, which they do here
+torch.ones(1 << 22).mul_(2)
+torch.set_flush_denormal(False)  # other tests, in this same thread, need numbers that small
+
+
+@pytest.fixture(autouse=True)
+def flushed():
+    """Numbers below the normal ones are zero while the model computes, as they are in `fit`."""
+    torch.set_flush_denormal(True)
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
