@@ -5,7 +5,7 @@
 The T queries are the last T of the S positions (S > T when a key-value cache holds the past). A query at i sees the
 keys j <= i with the score q.k / sqrt(D) + slope * (j - i).
 
-`eager` computes the scores in fp32 and is the reference. `sdpa` is torch's fused kernel: ALiBi goes in as extra columns
+`eager` computes the scores in fp32, also under autocast, and is the reference. `sdpa` is torch's fused kernel: ALiBi goes in as extra columns
 of q and k, so that no (T, S) tensor exists and any flash kernel will do. Never build the bias from absolute positions
 in bf16: its spacing is 8 beyond 1024, and attention drifts by half its mass.
 """
@@ -24,7 +24,8 @@ Backend = Literal["sdpa", "eager"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
 
 # B sequences, H heads, T queries, S keys, D channels of a head
-_BLOCK = 128  # positions are split into j // 128 and j % 128: both exact in bf16 up to position 32,768
+_BLOCK = 128  # positions are split into j // 128 and j % 128
+_LONGEST_BF16 = 257 * _BLOCK  # positions 0 to 32,895: bf16 has the integers up to 256, and j // 128 is one of them
 _EXTRA = 8  # columns added: four carry ALiBi, four are zero, because fused kernels want a multiple of eight
 
 
@@ -49,6 +50,15 @@ def attention(q: Tensor, k: Tensor, v: Tensor, slopes: Tensor, backend: Backend 
     return _sdpa(q, k, v, slopes)
 
 
+def check_length(positions: int, dtype: torch.dtype) -> None:
+    """Raises ConfigError if so many positions cannot be told apart in `dtype`."""
+    if dtype == torch.bfloat16 and positions > _LONGEST_BF16:
+        raise ConfigError(
+            f"rows of {positions:,} tokens are too long for bf16, in which ALiBi is exact up to {_LONGEST_BF16:,}",
+            hint="set run.precision: 32-true, or pack shorter rows",
+        )
+
+
 def _eager(q: Tensor, k: Tensor, v: Tensor, slopes: Tensor) -> Tensor:
     queries, keys = q.shape[2], k.shape[2]
     i = torch.arange(keys - queries, keys, device=q.device)[:, None]
@@ -56,7 +66,7 @@ def _eager(q: Tensor, k: Tensor, v: Tensor, slopes: Tensor) -> Tensor:
     bias = slopes[:, None, None] * (j - i)  # (H, T, S) fp32: relative, so that what matters most is exact
     bias = bias.masked_fill(j > i, float("-inf"))
     with torch.autocast(q.device.type, enabled=False):
-        scores = (q @ k.transpose(2, 3)).float() * q.shape[-1] ** -0.5 + bias
+        scores = (q.float() @ k.float().transpose(2, 3)) * q.shape[-1] ** -0.5 + bias
         return scores.softmax(-1).to(v.dtype) @ v
 
 
@@ -72,6 +82,8 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor, slopes: Tensor) -> Tensor:
 def alibi_columns(slopes: Tensor, length: int, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """(H, 1, 8) for q and (length, 8) for k: their products are slope * sqrt(width) * j, to 2^-16 also in bf16.
 
+    In bf16 up to 32,896 positions; raises ConfigError for more.
+
     ALiBi has rank one in the key: slope * (j - i) differs from slope * j by what softmax ignores. So
     a = slope * sqrt(width) stands in q, as a bf16 head and the remainder, and j in k, as 128 * coarse + fine. Four
     products, and only the remainder of a remainder is lost: a uniform error of the slope, not one that grows with j.
@@ -79,6 +91,7 @@ def alibi_columns(slopes: Tensor, length: int, width: int, dtype: torch.dtype) -
     Worked: slope 1/2, width 64, j 300 = 2 * 128 + 44: a = 4 = 4 + 0, so q has (512, 0, 4, 0), k has (2, 2, 44, 44).
     Their product is 1024 + 176 = 1200 = 4 * 300; divided by sqrt(64) that is 150 = 300 / 2.
     """
+    check_length(length, dtype)
     a = slopes.float() * width**0.5
     head = a.bfloat16().float()
     rest = a - head

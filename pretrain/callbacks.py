@@ -3,7 +3,7 @@
     Lightning's hooks  ->  lines in the run's logs, checkpoints, a progress bar or lines on stderr
 
 The order in which they stand in `callbacks()` is the order of things at a step's end: measure, write, then seal what
-was written, then tell. Rank 0 writes; all ranks measure. Never changes a weight or draws from a global generator.
+was written (also where a look at the model failed: what was learned is safe), then tell. Rank 0 writes; all ranks measure. Never changes a weight or draws from a global generator.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -130,23 +130,39 @@ class Samples(StepCallback):
 
 
 class Checkpointing(StepCallback):
-    """Seal a checkpoint at intervals, at the end, and when asked to stop; then stop, if asked."""
+    """Look, then seal a checkpoint at intervals, at the end, and when asked to stop; then stop, if asked.
+
+    The looks come first, so that a run killed between the two looks again; where one fails, the step is sealed all the
+    same before the error goes on its way.
+    """
+
+    def __init__(self, run: Run, looks: Sequence[StepCallback]) -> None:
+        super().__init__(run)
+        self._looks = looks
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
-        if self.due(result.step, self.run.config.train.checkpoint_every) or result.stop:
-            if trainer.is_global_zero:
+        due = self.due(result.step, self.run.config.train.checkpoint_every) or result.stop
+        try:
+            for look in self._looks:
+                look.after(result, module, trainer)
+        finally:
+            if due and trainer.is_global_zero:
                 self._save(module)
+        if due:
             trainer.strategy.barrier()
         if result.stop:
             trainer.should_stop = True
 
     def _save(self, module: Pretraining) -> None:
         run = self.run.dir
-        draw_curve(run, str(self.run.config.run.dir.name))
         run.flush()
         optimizer = module.optimizers().optimizer  # type: ignore[union-attr]
         checkpoint.save(run.checkpoints, module.model, optimizer, self._state(module))
         seal.prune(run.checkpoints, self.run.config.train.keep_last)
+        try:
+            draw_curve(run, str(run.path.name))
+        except (OSError, ValueError, KeyError) as error:  # a picture is no reason to stop
+            self.run.say(f"{run.path / 'loss.svg'} could not be drawn: {error!r}")
 
     def _state(self, module: Pretraining) -> dict[str, Any]:
         return self.run.fixed_state | {
@@ -251,7 +267,8 @@ class Tell(StepCallback):
 
 
 def callbacks(run: Run) -> list[pl.Callback]:
-    return [Signals(run.say), Metrics(run), Validation(run), Samples(run), Checkpointing(run), Tell(run)]
+    looks = [Validation(run), Samples(run)]
+    return [Signals(run.say), Metrics(run), Checkpointing(run, looks), Tell(run)]
 
 
 def draw_curve(run: RunDir, title: str) -> Path:

@@ -19,7 +19,7 @@ from rich.table import Table
 from pretrain.errors import SeedbedError
 
 if TYPE_CHECKING:
-    from pretrain.config import Config
+    from pretrain.config import Config, Train
     from pretrain.evaluate import Score
     from pretrain.model import ModelConfig
     from pretrain.rundir import Outcome, RunDir
@@ -65,7 +65,7 @@ def fit(config: ConfigPath) -> None:
 
         outcome = train(settings, say)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # the other ranks of this run keep quiet
-        _tell_outcome(outcome, settings.run.dir, config)
+        _tell_outcome(outcome, settings, config)
 
 
 @app.command("eval")
@@ -84,7 +84,7 @@ def evaluate(
     from pretrain.loading import load
 
     loaded = load(run, say)
-    scores = score(loaded.model, loaded.seam(data), split, max_rows=rows)
+    scores = score(loaded.model, loaded.seam(data, say), split, max_rows=rows)
     if as_json:
         print(json.dumps({"model": str(loaded.folder), "split": split, "scores": [s.to_dict() for s in scores]}))
     else:
@@ -134,7 +134,7 @@ def export(
 def plan(
     config: ConfigPath,
     hardware: Annotated[str, typer.Option(help="a100, h100, h200 or cpu.")] = "h100",
-    gpus: Annotated[int | None, typer.Option(min=1, help="Devices; else run.devices of the config.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=1, help="Devices in all; else those of the config.")] = None,
     seq_len: Annotated[int | None, typer.Option(min=1, help="Else the corpus's, or 2,048 if it is not there.")] = None,
     mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that is reached.")] = 0.4,
     as_json: Json = False,
@@ -148,7 +148,7 @@ def plan(
     numbers = reckon(
         shape,
         hardware,
-        devices=gpus or settings.run.devices,
+        devices=gpus or settings.run.all_devices,
         seq_len=length,
         micro_batch=settings.train.micro_batch,
         global_batch=settings.train.global_batch,
@@ -186,19 +186,28 @@ def _shape(settings: Config, seq_len: int | None) -> tuple[ModelConfig, int]:
     return ModelConfig(vocab_size=rows, **settings.model.model_dump()), length
 
 
-def _tell_outcome(outcome: Outcome, run_dir: Path, config: Path) -> None:
+def _tell_outcome(outcome: Outcome, settings: Config, config: Path) -> None:
     from pretrain.rundir import RunDir
 
+    run_dir = settings.run.dir
     if not outcome.done:
         say(f"stopped at step {outcome.step} of {outcome.total_steps}; saved in {outcome.checkpoint}")
         say(f"go on with: pretrain fit {config}")
         raise typer.Exit(1)
     if not outcome.trained:
-        say(f"{run_dir} is finished: {outcome.step} steps are done; raise train.steps to train longer")
+        say(f"{run_dir} is finished: {outcome.step} steps are done; to train longer, {_longer(settings.train)}")
     run = RunDir(run_dir)
     say(f"checkpoint: {outcome.checkpoint}")
     say(f"curve:      {run_dir / 'loss.svg'}")
     _print_samples(run)
+
+
+def _longer(train: Train) -> str:
+    """What to change: where the end of the decay follows the end of training, it must be stated first."""
+    end = "train.steps" if train.steps else "train.samples"
+    if train.schedule == "constant" or train.decay_samples:
+        return f"raise {end}"
+    return f"state train.decay_samples: {train.total_samples}, where the decay ended, and raise {end}"
 
 
 def _print_samples(run: RunDir) -> None:

@@ -7,6 +7,7 @@ Never opens a file.
 
 from __future__ import annotations
 
+import math
 from html import escape
 from itertools import pairwise
 
@@ -23,7 +24,11 @@ _STYLE = (
 
 
 def draw(train: list[Point], valid: list[Point], title: str) -> str:
-    """Training loss as a line, validation loss as dots on a line; x in samples, y in nats a token."""
+    """Training loss as a line, validation loss as dots on a line; x in samples, y in nats a token.
+
+    Points that are no finite number are left out.
+    """
+    train, valid = _finite(train), _finite(valid)
     points = _thin(train)
     everything = points + valid
     if not everything:
@@ -68,6 +73,10 @@ class _Scale:
 def _line(kind: str, points: list[Point]) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f'<polyline class="{kind}" points="{path}"/>'
+
+
+def _finite(points: list[Point]) -> list[Point]:
+    return [point for point in points if all(map(math.isfinite, point))]
 
 
 def _thin(points: list[Point]) -> list[Point]:

@@ -50,7 +50,7 @@ def export(
 
     An earlier export at `out` is replaced; anything else there is refused. Raises ConfigError, InputError, RunError.
     """
-    out = out.resolve()  # `.` has no name of its own
+    given, out = out, out.resolve()  # `.` has no name of its own
     _check_target(out)
     _check_tokenizer(tokenizer_dir, seam_manifest, config)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
@@ -69,7 +69,7 @@ def export(
         raise RunError(f"cannot write {out}: {e}", hint="free some space, or name another folder") from e
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return out
+    return given
 
 
 def load_transformers(folder: Path) -> tuple[ModelConfig, dict[str, Tensor]]:

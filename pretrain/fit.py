@@ -21,15 +21,17 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
+from pretrain.attention import check_length
 from pretrain.callbacks import Run, callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
 from pretrain.data import PackedData
-from pretrain.errors import ConfigError, RunError
+from pretrain.errors import ConfigError, InputError
 from pretrain.model import Bloom, ModelConfig, padded_vocab
 from pretrain.module import Pretraining
 from pretrain.order import Order, tempered, whole_weights
@@ -46,32 +48,25 @@ def fit(
     seam = Seam.open(config.data.path, config.data.verify)
     if outcome := finished(config, seam):  # also refuses a folder of another run
         return outcome
+    check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
+    trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
     run_dir = RunDir(config.run.dir)
     if _rank() != 0:
         say = _silent
     owned = run_dir.owned() if _rank() == 0 else nullcontext()  # the ranks of one run share its folder
-    try:
-        with owned:
-            return _fit(config, seam, run_dir, say, extra_callbacks, loggers)
-    except OSError as error:
-        raise RunError(
-            f"{run_dir.path} cannot be written: {error}",
-            hint="make room, or name a folder you may write in; then run the same command again",
-        ) from error
+    with owned:
+        return _fit(config, seam, run_dir, say, trainer, loggers)
 
 
 def _fit(
-    config: Config,
-    seam: Seam,
-    run_dir: RunDir,
-    say: Say,
-    extra_callbacks: Sequence[pl.Callback],
-    loggers: Sequence[Logger],
+    config: Config, seam: Seam, run_dir: RunDir, say: Say, trainer: pl.Trainer, loggers: Sequence[Logger]
 ) -> Outcome:
     total = config.train.total_steps
     resume = _resume(run_dir, say)
     step = resume.state["step"] if resume else 0
     if _rank() == 0:
+        for folder in seal.set_aside(run_dir.checkpoints, step):
+            say(f"kept for you to look at, and counted no more: {folder}")
         run_dir.prepare(config, seam)
         run_dir.rewind(step)
     set_threads(config.run.threads)
@@ -83,7 +78,8 @@ def _fit(
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
-    trainer = _trainer(config, [*callbacks(run), *extra_callbacks], [*_tensorboard(config, step), *loggers])
+    trainer.callbacks = [*callbacks(run), *trainer.callbacks]
+    trainer.loggers = [*_tensorboard(config, step), *loggers]
     trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)
     return Outcome(module.step, total, newest, trained=True)
@@ -123,7 +119,10 @@ def _resume(run_dir: RunDir, say: Say) -> Checkpoint | None:
     folder = seal.newest(run_dir.checkpoints, say)
     if folder is None:
         if seal.names(run_dir.checkpoints):
-            say(f"no checkpoint in {run_dir.checkpoints} is whole: starting from the beginning")
+            raise InputError(
+                f"no checkpoint in {run_dir.checkpoints} is whole, so there is nothing to go on from",
+                hint="put back a copy of one; or, to start from the beginning, move the run's folder away",
+            )
         return None
     return checkpoint.load(folder)
 
@@ -171,7 +170,7 @@ def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -
             "threads": torch.get_num_threads(),
             "precision": config.run.precision,
             "attention": config.run.attention,
-            "devices": config.run.devices,
+            "devices": config.run.all_devices,
             "micro_batch": config.train.micro_batch,
         },
     }
@@ -184,25 +183,33 @@ def _tell_resume(resume: Checkpoint, state: dict[str, Any], say: Say) -> None:
         say(f"computed otherwise than before ({', '.join(changed)}): same samples, but sums may round differently")
 
 
-def _trainer(config: Config, hooks: list[pl.Callback], loggers: list[Logger]) -> pl.Trainer:
+def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
+    """Raises ConfigError where this machine has not what `run` asks for."""
     run = config.run
     _quiet()
-    return pl.Trainer(
-        accelerator=run.accelerator,
-        devices=run.devices,
-        strategy=run.strategy,
-        precision=run.precision,
-        max_epochs=1,  # the loader knows where the end is
-        callbacks=hooks,
-        logger=loggers or False,
-        default_root_dir=run.dir,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    try:
+        return pl.Trainer(
+            accelerator=run.accelerator,
+            devices=run.devices,
+            num_nodes=run.nodes,
+            strategy=run.strategy,
+            precision=run.precision,
+            max_epochs=1,  # the loader knows where the end is
+            callbacks=list(hooks),
+            logger=False,
+            default_root_dir=run.dir,
+            limit_val_batches=0,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        asked = f"accelerator {run.accelerator}, devices {run.devices}, nodes {run.nodes}, strategy {run.strategy}"
+        raise ConfigError(
+            f"run: this machine cannot train with {asked}: {error}", hint="give those that this machine has"
+        ) from error
 
 
 def _tensorboard(config: Config, step: int) -> list[Logger]:

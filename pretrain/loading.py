@@ -18,7 +18,9 @@ from pretrain.errors import InputError
 from pretrain.export import load_bloom
 from pretrain.model import Bloom, ModelConfig
 from pretrain.rundir import STATE, RunDir
-from pretrain.seam import Seam
+from pretrain.seam import Seam, file_sha256
+
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,11 @@ class Loaded:
     data: Path | None  # where the packed corpus stood
     state: dict[str, Any]  # of the checkpoint; empty for an exported folder
 
-    def seam(self, given: Path | None) -> Seam:
-        """The corpus to score: the one given, or the one it was trained on. Raises InputError."""
+    def seam(self, given: Path | None, say: Callable[[str], None]) -> Seam:
+        """The corpus to score: the one given, or the one it was trained on; says so if it is another one.
+
+        Raises InputError if there is none, or if its tokens are those of another tokenizer.
+        """
         if given is None and self.data is None:
             raise InputError(f"{self.folder} does not say what it was trained on", hint="give --data FOLDER")
         seam = Seam.open(given or self.data)  # type: ignore[arg-type]
@@ -43,7 +48,23 @@ class Loaded:
                 f"{seam.folder} has {seam.vocab_size} tokens, the model {self.config.vocab_size}",
                 hint="give a corpus packed with the model's own tokenizer",
             )
+        self._check_tokenizer(seam)
+        if self.state and self.state["data"] != seam.digest:
+            say(f"{seam.folder} ({seam.digest[:16]}) is not what it was trained on ({self.state['data'][:16]})")
         return seam
+
+    def _check_tokenizer(self, seam: Seam) -> None:
+        """As many tokens, but other ones, would be scored without a word."""
+        ours = _tokenizer_sha256(self.manifest) if self.manifest else file_sha256(self.tokenizer_dir / TOKENIZER)
+        if _tokenizer_sha256(seam.manifest) != ours:
+            raise InputError(
+                f"{seam.folder} was packed with another {TOKENIZER} than {self.folder} has",
+                hint="give a corpus packed with the model's own tokenizer",
+            )
+
+
+def _tokenizer_sha256(manifest: dict[str, Any]) -> str | None:
+    return manifest.get("files", {}).get(TOKENIZER, {}).get("sha256")
 
 
 def load(path: Path, say: Callable[[str], None]) -> Loaded:

@@ -144,17 +144,26 @@ class Pretraining(pl.LightningModule):
             yield
 
     def _not_finite(self, batch: StepBatch, loss: float, grad_norm: float) -> tuple[str, str]:
-        """(message, hint) that names the documents at fault, or all of this rank's if no single row is."""
-        guilty = [row for i, row in enumerate(batch["rows"]) if not self._row_is_finite(batch, i)] or batch["rows"]
+        """(message, hint) that names the documents at fault on this rank.
+
+        Where no single row is, all of them are named if there is one rank only; else the fault is another rank's.
+        """
+        guilty = [row for i, row in enumerate(batch["rows"]) if not self._row_is_finite(batch, i)]
+        what = f"step {self.step + 1}: the loss is {loss}, the gradient's norm {grad_norm}"
+        sound = "nothing was updated and the last checkpoint is sound"
+        if not guilty and self.trainer.world_size > 1:
+            rank = self.global_rank
+            return (
+                f"{what}; each row of rank {rank} is finite by itself",
+                f"{sound}: look at what another rank tells; if none names a row, lower train.lr",
+            )
+        guilty = guilty or batch["rows"]
         told = [f"{language} row {row}: {', '.join(self._names(language, row))}" for language, row in guilty[:8]]
         if len(guilty) > 8:
             told.append(f"and {len(guilty) - 8} rows more")
-        head = (
-            f"step {self.step + 1}: the loss is {loss}, the gradient's norm {grad_norm}, on these rows and documents:"
-        )
         return (
-            "\n  ".join([head, *told]),
-            "nothing was updated and the last checkpoint is sound: lower train.lr, or look at these documents",
+            "\n  ".join([f"{what}, on these rows and documents:", *told]),
+            f"{sound}: lower train.lr, or look at these documents",
         )
 
     @torch.no_grad()

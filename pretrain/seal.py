@@ -58,7 +58,7 @@ def write(root: Path, name: str, fill: Callable[[Path], None]) -> Path:
 def names(root: Path) -> list[str]:
     """Names of finished folders, oldest first. Whether they are whole is another question."""
     found = (p.name for p in root.glob("step_*") if _NAME.fullmatch(p.name) and p.is_dir())
-    return sorted(found, key=step_of)  # step_1000000 comes after step_999999
+    return sorted(found, key=lambda name: (step_of(name), name))  # step_1000000 comes after step_999999
 
 
 def step_of(name: str) -> int | None:

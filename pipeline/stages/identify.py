@@ -8,6 +8,7 @@ None. It must be a function of the bytes alone.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import ClassVar, Literal, Protocol
 
@@ -25,6 +26,8 @@ from pipeline.text.languages import CLUSTERS, canonical, same
 from pipeline.units import Share
 
 Found = tuple[str, float]
+FATHA = b"\xd9\x8e"  # U+064E, in every line of Arabic that is written with its vowels
+VOWEL_SIGNS = re.compile(rb"\xd9[\x8b-\x92]|\xd9\xb0")  # U+064B to U+0652, U+0670; 0xd9 only begins a character
 PIECE = 10_000  # bytes; a document of more than three is judged by its beginning, its middle and its end
 
 
@@ -137,6 +140,8 @@ class Cld2:
         return _known(lang, self._known)
 
     def find(self, text: bytes) -> Found | None:
+        if FATHA in text:
+            text = VOWEL_SIGNS.sub(b"", text)  # it takes fully vowelled Arabic for Bosnian, and is sure of it
         try:
             reliable, _, details = pycld2.detect(text, bestEffort=True)
         except pycld2.error:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.stages.identify import PIECE, Identify, _pieces
+from pipeline.stages.identify import PIECE, Cld2, Identify, _pieces
 from tests.pipeline.stages.tables import docs
 from tests.pipeline.text.texts import TEXT
 
@@ -95,3 +95,8 @@ def test_tallies_count_what_came_of_declarations():
     table = docs([ENGLISH, ENGLISH, "42"], lang_declared=["en", "sw", None])
     expected = {"as_declared": 1, "other_than_declared": 1, "undetermined": 1}
     assert Identify().apply(table).tallies == expected
+
+
+def test_arabic_written_with_its_vowels_is_arabic():
+    text = "وَقَالَ الَّذِينَ كَفَرُوا أَإِذَا كُنَّا تُرَابًا وَآبَاؤُنَا أَئِنَّا لَمُخْرَجُونَ " * 12
+    assert Cld2().find(text.encode()) == ("ar", 0.99)
