@@ -5,9 +5,9 @@
 The T queries are the last T of the S positions (S > T when a key-value cache holds the past). A query at i sees the
 keys j <= i with the score q.k / sqrt(D) + slope * (j - i).
 
-`eager` computes the scores in fp32, also under autocast, and is the reference. `sdpa` is torch's fused kernel: ALiBi goes in as extra columns
-of q and k, so that no (T, S) tensor exists and any flash kernel will do. Never build the bias from absolute positions
-in bf16: its spacing is 8 beyond 1024, and attention drifts by half its mass.
+`eager` computes the scores in fp32, also under autocast, and is the reference. `sdpa` is torch's fused kernel: ALiBi
+goes in as extra columns of q and k, so that no (T, S) tensor exists and any flash kernel will do. Never build the bias
+from absolute positions in bf16: its spacing is 8 beyond 1024, and attention drifts by half its mass.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     Lightning's hooks  ->  lines in the run's logs, checkpoints, a progress bar or lines on stderr
 
 The order in which they stand in `callbacks()` is the order of things at a step's end: measure, write, then seal what
-was written (also where a look at the model failed: what was learned is safe), then tell. Rank 0 writes; all ranks measure. Never changes a weight or draws from a global generator.
+was written (also where a look at the model failed: what was learned is safe), then tell. Rank 0 writes; all ranks
+measure. Never changes a weight or draws from a global generator.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def _fit(
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
-    trainer.callbacks = [*callbacks(run), *trainer.callbacks]
+    trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*_tensorboard(config, step), *loggers]
     trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)

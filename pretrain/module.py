@@ -152,7 +152,7 @@ class Pretraining(pl.LightningModule):
         what = f"step {self.step + 1}: the loss is {loss}, the gradient's norm {grad_norm}"
         sound = "nothing was updated and the last checkpoint is sound"
         if not guilty and self.trainer.world_size > 1:
-            rank = self.global_rank
+            rank = self.trainer.global_rank
             return (
                 f"{what}; each row of rank {rank} is finite by itself",
                 f"{sound}: look at what another rank tells; if none names a row, lower train.lr",

@@ -143,3 +143,22 @@ def test_a_cache_gives_back_what_it_was_given_and_refuses_more_than_it_holds():
     cache.advance(2)
     with pytest.raises(AssertionError, match="cannot hold 6"):
         cache.extend(0, k[:, :, :1], k[:, :, :1])
+
+
+def test_eager_under_autocast_computes_its_scores_in_fp32():
+    g = torch.Generator().manual_seed(0)
+    q, k, v = (8 * torch.randn(1, 2, 40, 16, generator=g).bfloat16() for _ in range(3))
+    slopes = alibi_slopes(2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = attention(q, k, v.float(), slopes, "eager")
+    assert torch.equal(mixed, attention(q.float(), k.float(), v.float(), slopes, "eager"))
+
+
+def test_the_columns_are_exact_to_the_last_position_that_bf16_has_and_refused_beyond():
+    slopes = torch.tensor([0.5])
+    to_q, to_k = alibi_columns(slopes, 32_896, 64, torch.bfloat16)
+    products = (to_k.double() * to_q[0].double()).sum(-1)
+    assert torch.equal(products, 4.0 * torch.arange(32_896).double())  # 4 = 1/2 * sqrt(64)
+    with pytest.raises(ConfigError, match="rows of 32,897 tokens are too long for bf16"):
+        alibi_columns(slopes, 32_897, 64, torch.bfloat16)
+    assert len(alibi_columns(slopes, 32_897, 64, torch.float32)[1]) == 32_897

@@ -107,12 +107,55 @@ def test_without_a_whole_checkpoint_there_is_none(tmp_path):
     assert seal.newest(tmp_path, lambda _: None) is None
 
 
-def test_a_checkpoint_of_a_newer_format_is_not_taken_for_whole(tmp_path, monkeypatch):
+def test_a_checkpoint_of_a_newer_format_is_an_error_and_no_damage_to_pass_over(tmp_path, monkeypatch):
+    saved(tmp_path, 1)
     monkeypatch.setattr(seal, "VERSION", 2)
-    folder = saved(tmp_path, 1)
+    saved(tmp_path, 2)
     monkeypatch.undo()
-    with pytest.raises(seal.NotWholeError, match="2, not seedbed-checkpoint 1"):
-        seal.check(folder)
+    with pytest.raises(InputError, match="2, not seedbed-checkpoint 1"):
+        seal.newest(tmp_path, pytest.fail)
+
+
+def test_a_disk_that_cannot_be_read_is_an_error_and_no_damage_to_pass_over(tmp_path, monkeypatch):
+    saved(tmp_path, 1)
+
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("hashlib.file_digest", broken)
+    with pytest.raises(InputError, match=r"step_000001 cannot be read.*Input/output error"):
+        seal.newest(tmp_path, pytest.fail)
+
+
+def test_folders_of_other_names_are_no_checkpoints(tmp_path):
+    saved(tmp_path, 4).rename(tmp_path / "step_000004_best")
+    saved(tmp_path, 6).rename(tmp_path / "step_6")
+    saved(tmp_path, 2)
+    assert seal.names(tmp_path) == ["step_000002"]
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_refused(tmp_path):
+    folder = saved(tmp_path, 4).rename(tmp_path / "step_000008")
+    with pytest.raises(InputError, match=r"step_000008 is of step 4.*\n.*give it back its name, step_000004"):
+        checkpoint.load(folder)
+
+
+def test_damaged_checkpoints_that_were_passed_over_never_push_out_a_whole_one(tmp_path):
+    for step in (2, 4, 6):
+        saved(tmp_path, step)
+    for step in (4, 6):
+        cut(tmp_path / f"step_00000{step}" / "model.safetensors")
+    assert [p.name for p in seal.set_aside(tmp_path, 2)] == ["damaged-step_000004", "damaged-step_000006"]
+    saved(tmp_path, 3)
+    seal.prune(tmp_path, keep=2)
+    assert seal.names(tmp_path) == ["step_000002", "step_000003"]
+    assert (tmp_path / "damaged-step_000006").is_dir()
+
+
+def test_a_small_file_is_read_even_where_sizes_are_trusted(tmp_path):
+    flip(saved(tmp_path, 4) / "state.json")
+    with pytest.raises(seal.NotWholeError, match=r"state\.json was altered"):
+        seal.check(tmp_path / "step_000004", read=False)
 
 
 @pytest.mark.parametrize("at", ["save_file", "fsync", "rename"])

@@ -4,11 +4,14 @@ import json
 import shutil
 import sys
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import yaml
 
-from pretrain import cli
+from pretrain import cli, curve, rundir
+from pretrain.config import load_config
+from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
 
@@ -146,3 +149,65 @@ def test_the_curve_is_well_formed_and_shows_both_losses(finished):
 def test_help_names_every_command(pretrain):
     code, out, _ = pretrain("--help")
     assert code == 0 and all(name in out for name in ("fit", "eval", "generate", "export", "plan"))
+
+
+def test_what_the_machine_has_not_is_told_before_the_folder_is_touched(pretrain, tmp_path, packed):
+    settings = builder.config(tmp_path / "r", packed, global_batch=4096)
+    settings["run"] |= {"accelerator": "gpu", "devices": 4096}
+    code, _, err = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
+    assert code == 2 and "this machine cannot train with accelerator gpu, devices 4096, nodes 1" in err
+    assert not (tmp_path / "r").exists()
+
+
+def test_plan_counts_the_devices_of_all_nodes(pretrain):
+    plan = json.loads(pretrain("plan", Path(__file__).parents[2] / "configs/bloom-3b.yaml", "--json")[1])
+    assert plan["devices"] == 32
+
+
+def test_a_run_is_called_finished_only_when_every_byte_was_read(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished.dir, tmp_path / "r")
+    config = load_config(edited(finished, tmp_path, "run", dir=str(tmp_path / "r")))
+    seam = Seam.open(config.data.path)
+    assert rundir.finished(config, seam).step == 12
+    monkeypatch.setattr("pretrain.seal._SMALL", 0)  # as if the weights were large
+    model = tmp_path / "r/ckpt/step_000012/model.safetensors"
+    model.write_bytes(model.read_bytes()[:-1] + bytes([model.read_bytes()[-1] ^ 1]))
+    assert rundir.finished(config, seam) is None
+
+
+def test_rubbish_in_a_state_of_the_same_size_is_damage_and_no_traceback(finished, pretrain, tmp_path):
+    shutil.copytree(finished.dir, tmp_path / "r")
+    state = tmp_path / "r/ckpt/step_000012/state.json"
+    state.write_bytes(b"x" * state.stat().st_size)
+    code, _, err = pretrain("fit", edited(finished, tmp_path, "run", dir=str(tmp_path / "r")))
+    assert code == 0 and "state.json was altered" in err and "ckpt/step_000010 (step 10" in err
+
+
+def test_the_hint_of_a_finished_run_leads_to_a_longer_one(finished, pretrain, tmp_path):
+    shutil.copytree(finished.dir, tmp_path / "r")
+    settings = yaml.safe_load(finished.config.read_text())
+    settings["run"]["dir"] = str(tmp_path / "r")
+    code, _, err = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
+    assert code == 0 and "state train.decay_samples: 48, where the decay ended, and raise train.steps" in err
+    settings["train"] |= {"steps": 13, "decay_samples": 48}
+    code, _, err = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
+    assert code == 0 and "step_000013" in err
+    assert "to train longer, raise train.steps" in pretrain("fit", tmp_path / "c.yaml")[2]
+
+
+def test_eval_refuses_the_tokens_of_another_tokenizer_and_tells_of_another_corpus(finished, pretrain, tmp_path):
+    other = builder.build(tmp_path / "packed", {"en": 30})
+    code, _, err = pretrain("eval", finished.dir, "--data", other)
+    assert code == 0 and "is not what it was trained on" in err
+    splits = json.loads((other / "manifest.json").read_text())["splits"]
+    (other / "tokenizer.json").write_text((other / "tokenizer.json").read_text() + "\n")
+    builder.seal(other, splits, 16)
+    code, _, err = pretrain("eval", finished.dir, "--data", other)
+    assert code == 1 and "was packed with another tokenizer.json" in err
+    assert "trained on" not in pretrain("eval", finished.dir)[2]
+
+
+def test_points_that_are_no_number_are_left_out_of_the_curve():
+    tree = ET.fromstring(curve.draw([(1, 3.0), (2, float("inf")), (3, 2.0)], [(3, float("nan"))], "x"))
+    lines = [e.get("points") for e in tree.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert [len(points.split()) for points in lines] == [2, 0]

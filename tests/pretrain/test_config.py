@@ -72,6 +72,11 @@ train:
         ("steps: 10, lr: 1, warmup_samples: 320", "warmup_samples 320 is not before the end of the decay at 320"),
         ("steps: 9, lr: 1, batch_ramp: {start: 5, increment: 2, samples: 9}", "never is global_batch 32"),
         ("steps: 9, lr: .nan", "is nan"),
+        ("steps: 9, lr: 1, cooldown_samples: 5", "cooldown_samples says nothing where the schedule is cosine"),
+        ("steps: 9, lr: 1, schedule: constant, min_lr: 0.5", "min_lr says nothing where the schedule is constant"),
+        ("steps: 9, lr: 1, schedule: constant, decay_samples: 5", "decay_samples says nothing where"),
+        # 10 steps of 32 end at 320: after a warmup of 20 there are 300
+        ("steps: 10, lr: 1, schedule: wsd, warmup_samples: 20, cooldown_samples: 301", "longer than the 300 samples"),
         ("steps: 9, lr: 1, keep_last: 1", "train.keep_last: is 1"),
     ],
 )
@@ -82,6 +87,23 @@ def test_a_contradiction_is_told_with_its_values(tmp_path, wrong, words):
 def test_heads_that_do_not_divide_and_batches_without_a_row_for_each_device_are_refused(tmp_path):
     assert "hidden_size 16 is not divisible by num_heads 3" in refused(tmp_path, GOOD.replace("heads: 2", "heads: 3"))
     assert "a batch has 32 samples" in refused(tmp_path, GOOD.replace("dir: runs/x", "dir: runs/x, devices: 64"))
+    told = refused(tmp_path, GOOD.replace("dir: runs/x", "dir: runs/x, devices: 8, nodes: 5"))
+    assert "run.nodes * run.devices is 40, but a batch has 32 samples" in told
+
+
+def test_a_strategy_that_shards_is_refused_by_name(tmp_path):
+    assert "line 2, run.strategy: is 'fsdp'" in refused(tmp_path, GOOD.replace("runs/x", "runs/x, strategy: fsdp"))
+
+
+def test_a_cooldown_that_fills_the_time_after_the_warmup_is_taken(tmp_path):
+    train = "steps: 10, lr: 1, schedule: wsd, warmup_samples: 20, cooldown_samples: 300"
+    assert load(tmp_path, GOOD.replace("steps: 10, lr: 1e-3", train)).train.learning_rate().at(20) == 1.0
+
+
+@pytest.mark.parametrize(("name", "devices"), [("560m", 8), ("1b1", 8), ("1b7", 16), ("3b", 32), ("7b1", 64)])
+def test_a_node_of_bloom_has_eight_devices(name, devices):
+    run = load_config(CONFIGS / f"bloom-{name}.yaml").run
+    assert (run.devices, run.all_devices) == (8, devices)
 
 
 def test_an_alias_bomb_is_refused(tmp_path):

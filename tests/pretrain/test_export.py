@@ -289,6 +289,43 @@ def test_a_folder_of_something_else_is_never_replaced(exported, tmp_path):
     assert (tmp_path / "out" / "thesis.txt").read_text() == "mine"
 
 
+def test_a_config_json_alone_makes_no_exported_model(exported, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(ConfigError, match=r"no config\.json of a BLOOM"):
+        exported(perturbed(3))
+    (tmp_path / "out" / "config.json").write_text('{"model_type": "bloom"}')
+    (tmp_path / "out" / "optimizer.pt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"it holds optimizer\.pt"):
+        exported(perturbed(3))
+    assert len(list((tmp_path / "out").iterdir())) == 2
+    (tmp_path / "out" / "optimizer.pt").unlink()
+    assert load_bloom(exported(perturbed(3)))
+
+
+def test_an_export_can_be_replaced_from_within(tokenizer, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    model = perturbed(3)
+    assert export(model, model.config, manifest(tokenizer), tokenizer, Path()) == Path()
+    assert load_bloom(tmp_path / "here")
+
+
+def test_where_the_new_export_cannot_be_put_in_place_the_old_one_comes_back(exported, tmp_path, monkeypatch):
+    before = (exported(perturbed(3)) / "model.safetensors").read_bytes()
+    real = Path.rename
+
+    def refuses(self, target):
+        if self.suffix == ".tmp":
+            raise OSError(5, "Input/output error")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuses)
+    with pytest.raises(RunError, match="Input/output error"):
+        exported(perturbed(6))
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == before
+
+
 def test_a_disk_that_fills_up_leaves_the_former_export_and_no_half_one(exported, tmp_path, monkeypatch):
     folder = exported(perturbed(3))
     before = (folder / "model.safetensors").read_bytes()

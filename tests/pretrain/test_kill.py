@@ -135,6 +135,28 @@ def test_a_corrupt_checkpoint_is_passed_over_and_the_run_ends_in_the_same_bytes(
     assert finish(config) == 0
     assert "step_000010 is not whole" in config.with_suffix(".said").read_text()
     assert "going on from" in config.with_suffix(".said").read_text()
+    assert (config.parent / "run/ckpt/damaged-step_000010").is_dir()
+    assert sealed(config) == unbroken
+
+
+def test_a_run_without_a_whole_checkpoint_is_refused_and_keeps_its_logs(packed, tmp_path):
+    config = config_of(tmp_path / "a", packed, steps=4, decay_samples=160)
+    assert finish(config) == 0
+    for state in config.parent.glob("run/ckpt/*/state.json"):
+        state.write_text("rubbish")
+    before = {name: (config.parent / "run" / name).read_bytes() for name in LOGS}
+    assert finish(config) == 1
+    assert "is whole, so there is nothing to go on from" in config.with_suffix(".said").read_text()
+    assert {name: (config.parent / "run" / name).read_bytes() for name in LOGS} == before
+
+
+def test_a_finished_run_whose_last_weights_are_damaged_trains_its_last_steps_again(packed, unbroken, tmp_path):
+    config = config_of(tmp_path / "a", packed)
+    assert finish(config) == 0
+    model = config.parent / "run/ckpt/step_000040/model.safetensors"
+    model.write_bytes(model.read_bytes()[:-1] + bytes([model.read_bytes()[-1] ^ 1]))  # the size stays
+    assert finish(config) == 0
+    assert "going on from" in config.with_suffix(".said").read_text()
     assert sealed(config) == unbroken
 
 

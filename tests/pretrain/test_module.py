@@ -1,13 +1,17 @@
 """One optimizer step: what it divides by, what it follows, what it refuses."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from pretrain import seal
 from pretrain.config import Config
 from pretrain.errors import RunError
 from pretrain.fit import fit
+from pretrain.model import Bloom, ModelConfig
+from pretrain.module import Pretraining
 from tests.pretrain import seam as builder
 
 
@@ -118,3 +122,43 @@ def test_embeddings_are_decayed_and_biases_are_not(packed, tmp_path, monkeypatch
     run(tmp_path / "r", packed, steps=1, weight_decay=0.25, betas=[0.8, 0.9], warmup_samples=0)
     assert seen["word_embeddings.weight"] == 0.25 and seen["ln_f.weight"] == 0.0
     assert seen["betas"] == (0.8, 0.9)
+
+
+def breaks(*_args, **_kwargs):
+    raise ValueError("a look that fails")
+
+
+@pytest.mark.parametrize("look", ["evaluate", "complete"])
+def test_a_step_is_sealed_though_a_look_at_it_fails(packed, tmp_path, monkeypatch, look):
+    monkeypatch.setattr(f"pretrain.callbacks.{look}", breaks)
+    with pytest.raises(ValueError, match="a look that fails"):
+        run(tmp_path / "r", packed, steps=4)
+    assert seal.newest(tmp_path / "r/ckpt", pytest.fail).name == "step_000004"
+
+
+def test_a_curve_that_cannot_be_drawn_is_told_and_stops_nothing(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr("pretrain.curve.draw", breaks)
+    told = []
+    outcome = fit(Config.model_validate(builder.config(tmp_path / "r", packed, steps=4)), told.append)
+    assert outcome.done and any("loss.svg could not be drawn" in line for line in told)
+
+
+def test_an_error_that_is_not_of_the_run_folder_is_not_laid_on_it(packed, tmp_path, monkeypatch):
+    def lost(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pretrain.data.row_tensors", lost)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(tmp_path / "r", packed, steps=4)
+
+
+def test_a_rank_whose_rows_are_sound_names_none_of_them(monkeypatch):
+    monkeypatch.setattr(Pretraining, "trainer", SimpleNamespace(world_size=2, global_rank=1))
+    settings = Config.model_validate(builder.config("r", "p")).train
+    module = Pretraining(Bloom(ModelConfig(320, 16, 1, 2)), settings, ["en"], lambda *_: ["innocent"])
+    module._row_is_finite = lambda *_: True
+    batch = {"rows": [("en", 0)]}
+    message, hint = module._not_finite(batch, float("nan"), 1.0)
+    assert "innocent" not in message and "rank 1" in message and "another rank" in hint
+    module._row_is_finite = lambda *_: False
+    assert "en row 0: innocent" in module._not_finite(batch, float("nan"), 1.0)[0]
