@@ -30,6 +30,7 @@ from pipeline.store.step import faults
 from pipeline.trace import trace as trace_document
 from pipeline.units import say_bytes
 
+SECTIONS = {"run": configs.RunSettings, "tokenizer": configs.TokenizerConfig, "pack": configs.PackConfig}
 INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
 app = typer.Typer(
@@ -71,6 +72,7 @@ def run(
 
     A killed run goes on where it stopped; a changed parameter makes that step and those after it again, nothing else.
 
+        \b
         pipeline run configs/demo.yaml
         pipeline run configs/demo.yaml --workers 8 --memory 32GB
     """
@@ -234,11 +236,14 @@ def prune(
     loaded = load(config, workdir)
     with owned(loaded.run.workdir):
         used = {p.step.folder for p in plan(loaded)}
-        for folder in strangers(loaded, used):
+        found = strangers(loaded, used)
+        for folder in found:
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
             if yes:
                 shutil.rmtree(folder)
+    if found and not yes:
+        print(f"nothing was removed: `pipeline prune {config} --yes` removes these {len(found)}", file=sys.stderr)
 
 
 @app.command()
@@ -246,12 +251,12 @@ def stages(
     name: Annotated[str | None, typer.Argument(help="one stage or source, in full")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List all stages and sources with their settings, or explain one.
+    """List all sources, stages and sections of a config with their settings, or explain one.
 
     pipeline stages
     pipeline stages dedup_near
     """
-    known: dict[str, Any] = {**SOURCES, **STAGES}
+    known: dict[str, Any] = {**SOURCES, **STAGES, **SECTIONS}
     if as_json:
         print(json.dumps({n: model.model_json_schema() for n, model in known.items()}))
     elif name is None:

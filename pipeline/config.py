@@ -275,10 +275,11 @@ def _check_needs(stages: list[Stage | None], problems: Problems) -> None:
             return  # what it would have written is unknown
         for name in stage.needs:
             if name not in written:
-                problems.append(
-                    f"stages[{i}].{stage.name}: {name!r} was never measured; "
-                    "put a stage above it that writes it, such as `- measure`"
+                near = difflib.get_close_matches(name, sorted(written), n=1, cutoff=0.5)
+                mend = (
+                    f"did you mean {near[0]!r}?" if near else "put a stage above it that writes it, such as `- measure`"
                 )
+                problems.append(f"stages[{i}].{stage.name}: {name!r} was never measured; {mend}")
         written.update(stage.writes)
 
 

@@ -15,7 +15,7 @@ Models = dict[str, type[BaseModel]]
 
 
 def table(known: Models, sources: int) -> None:
-    """One line each: name, first sentence, settings."""
+    """One line each: name, first sentence, settings; sources first, then stages, then sections of the config."""
     rows = Table("name", "is", "settings", box=None)
     for at, (name, model) in enumerate(known.items()):
         if at == sources:

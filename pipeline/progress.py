@@ -26,7 +26,7 @@ class Talk(Protocol):
 
     def advance(self, documents: int, size: int) -> None: ...
 
-    def end(self) -> None: ...
+    def end(self, done: bool = True) -> None: ...
 
 
 class Silent:
@@ -38,7 +38,7 @@ class Silent:
 
     def advance(self, documents: int, size: int) -> None: ...
 
-    def end(self) -> None: ...
+    def end(self, done: bool = True) -> None: ...
 
 
 class _Count:
@@ -91,7 +91,7 @@ class Bars:
         self._count.bytes += size
         self._progress.update(self._task, advance=1, rates=self._count.rates())
 
-    def end(self) -> None:
+    def end(self, done: bool = True) -> None:
         self._progress.stop()
 
 
@@ -117,9 +117,11 @@ class Lines:
             left = (self._spoken - self._count.begun) * (self._tasks / self._count.done - 1)
             self.say(f"  {self._title}: {self._count.done}/{self._tasks}  {self._count.rates()}  {left:.0f} s left")
 
-    def end(self) -> None:
+    def end(self, done: bool = True) -> None:
         seconds = time.monotonic() - self._count.begun
-        self.say(f"  {self._title}: done in {seconds:.1f} s  {self._count.rates()}".rstrip())
+        self.say(
+            f"  {self._title}: {'done in' if done else 'stopped after'} {seconds:.1f} s  {self._count.rates()}".rstrip()
+        )
 
 
 def talk(quiet: bool = False) -> Talk:

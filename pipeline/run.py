@@ -7,10 +7,11 @@ It knows the order of things and nothing of their insides: works lay out tasks, 
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -34,7 +35,7 @@ from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
 from pipeline.steps.encode import EncodeWork
 from pipeline.steps.pack import PackWork
-from pipeline.steps.rows import RowsWork
+from pipeline.steps.rows import MATCHED, RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
@@ -80,7 +81,7 @@ class _Run:
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
-            self.talk.begin("compile kernels (once)", len(tasks))
+            self.talk.begin("prepare kernels", len(tasks))
             for _ in self.engine.run(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
@@ -145,14 +146,16 @@ class _Run:
                     work.title if len(work.steps) > 1 or len(names) > 1 else f"{work.title}: {tasks[0].name}",
                     len(tasks),
                 )
+                gone, done = Counter[str](), False
                 try:
                     for task, result in self.engine.run(tasks):
                         seconds[task.name] += result["seconds"]
-                        documents += result.get("documents", 0)
-                        size += result.get("bytes", 0)
+                        gone.update({name: result.get(name, 0) for name in ("documents", "bytes")})
                         self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
+                    done = True
                 finally:
-                    self.talk.end()
+                    self.talk.end(done)
+                documents, size = max(documents, gone["documents"]), max(size, gone["bytes"])  # phases go over the same
         about_run = {
             "started": started,
             "seconds": time.time() - started,
@@ -171,6 +174,8 @@ class _Run:
             self._check_source(planned, manifest)
         if planned.kind == "tokenizer":
             self._check_tokenizer(planned, manifest)
+        if manifest.get("tallies", {}).get(MATCHED) == 0:
+            self.talk.say(f"  warning: the `where` of {planned.name} matched no document, so it did nothing")
         about_run = {**about_run, **manifest.pop("run", {})}
         manifest = {"name": planned.name, "kind": planned.kind, "recipe": planned.recipe, **manifest}
         planned.step.seal(manifest, about_run)
@@ -187,9 +192,7 @@ class _Run:
             )
         records, files = bad_shares(manifest)
         if max(records, files) > self.config.run.max_bad:
-            raise RunError(
-                self._bad_sentence(planned, manifest, records, files), hint=self._bad_hint(max(records, files))
-            )
+            raise RunError(self._bad_sentence(planned, manifest, records, files), hint=_bad_hint(records, files))
         if manifest["dropped"]:
             self.talk.say(f"  {planned.settings.name}: {total(manifest['dropped']):,} records stand in the ledger only")
 
@@ -209,9 +212,12 @@ class _Run:
             f"cannot be read; run.max_bad is {self.config.run.max_bad:.2%}{some}"
         )
 
-    def _bad_hint(self, share: float) -> str:
-        allowed = f"{min(1.0, share * 1.1 + 0.001):.1%}"
-        return f"mend the files, or accept it with `run: {{max_bad: {allowed}}}` (nothing is read again)"
+
+def _bad_hint(records: float, files: float) -> str:
+    if records == 1:
+        return "nothing of it can be read: check that the source is of the right kind and names the right files"
+    allowed = f"{math.ceil(max(records, files) * 1000) / 10:g}%"
+    return f"mend the files, or accept it with `run: {{max_bad: {allowed}}}` (nothing is read again)"
 
 
 def _worst(ledgers: Sequence[Path], harmless: Sequence[str], most: int = 5) -> list[dict[str, Any]]:

@@ -44,10 +44,9 @@ def trace(planned: Sequence[Planned], identity: str) -> Life:
                 if _begin(life, source, shard):
                     _follow(life, planned, shard)
                     return life
-    raise InputError(
-        f"no document {identity!r} in {len(sources)} sources",
-        hint="ids are <source>/<path>#<row>; the ledger and `doc_ids` of the packed rows hold them",
-    )
+    names = ", ".join(source.settings.name for source in sources) or "none that has been read"
+    hint = f"ids are <source>/<path>#<row>; sources: {names}"
+    raise InputError(f"no document {identity!r}", hint if "#" in identity else f"{hint}; try {identity}#0")
 
 
 def _begin(life: Life, source: Planned, shard: Shard) -> bool:

@@ -67,10 +67,10 @@ class Source(BaseModel):
     version: ClassVar[int] = 1
     packages: ClassVar[tuple[str, ...]] = ("orjson",)  # whose version goes into the recipe: it spells `meta`
 
-    name: str = Field(pattern=NAME)
-    priority: int = 0  # of two duplicates the one whose source has the smaller priority stays
-    lang: str | None = None  # declared for all documents of this source (BCP-47); overrides what the files say
-    max_document: Size = 64_000_000  # bytes; a larger document goes to the ledger, so that memory stays bounded
+    name: str = Field(pattern=NAME, description="begins the ids of its documents")
+    priority: int = Field(0, description="of two duplicates the one whose source has the smaller priority stays")
+    lang: str | None = Field(None, description="language of all its documents (BCP-47), whatever the files say")
+    max_document: Size = Field(64_000_000, description="bytes; a larger one goes to the ledger: memory stays bounded")
 
     def files(self) -> list[InputFile]:
         """All input files, sorted by path. Raises ConfigError when there are none or one cannot be had."""

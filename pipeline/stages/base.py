@@ -27,7 +27,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 # What a stage says about each document it drops; the runner adds id, source, kind, lang, bytes, stage and an excerpt.
 # A stage may leave out the nullable columns: `dropped_table` fills them.
@@ -120,7 +120,7 @@ class Stage(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raised when the same parameters would give other bytes
     unicode_tables: ClassVar[bool] = False  # Python's Unicode version goes into the recipe
-    where: Where | None = None
+    where: Where | None = Field(None, description="beside the stage: only documents of this source, lang, kind, ...")
 
     @property
     def packages(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from pipeline.engine import Task
 from pipeline.errors import RunError
 from pipeline.stages.base import VERDICTS, CorpusStage, Outcome
 from pipeline.steps.base import Corpus, merged
-from pipeline.steps.rows import stage_from, stage_json, store
+from pipeline.steps.rows import amount, stage_from, stage_json, store
 from pipeline.steps.source import marked
 from pipeline.store.files import read_json, read_table, write_json, write_table
 from pipeline.store.layers import DOC, NumberedRows, Shard, read_shard
@@ -151,7 +151,7 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     step.mark(
         _mark("observe", shard.key), {"key_bytes": observed.keys.nbytes, "notes": observed.notes is not None}, files
     )
-    return {"documents": shard.rows, "bytes": shard.bytes}
+    return amount(docs)
 
 
 def _edges_of_partitions(keys: np.ndarray, partitions: int) -> np.ndarray:
@@ -207,7 +207,7 @@ def examine(folder: str, stage: dict[str, Any], at: int, partitions: int) -> dic
     docs = docs.filter(pc.is_in(docs.column(DOC), pa.array(np.unique(np.concatenate(wanted)))))
     path = step.scratch(f"details/{shard.key}.arrow")
     step.mark(_mark("examine", shard.key), {}, {path: write_table(path, made.examine(docs))})
-    return {"documents": shard.rows, "bytes": shard.bytes}
+    return amount(docs)
 
 
 def confirm(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     named = _named(verdicts.slice(begin, end - begin), docs, corpus.shards)
     outcome: Outcome = made.apply(docs, named)
     store(step, shard.key, made.name, docs, outcome, mark=_mark("apply", shard.key))
-    return {"documents": shard.rows, "bytes": shard.bytes}
+    return amount(docs)
 
 
 def _named(verdicts: pa.Table, docs: pa.Table, shards: Sequence[Shard]) -> pa.Table:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline.encode import Encoder
 from pipeline.engine import Task
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.rows import amount
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import tokenizer_of
 from pipeline.store.counts import count_kept
@@ -72,7 +73,7 @@ def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: lis
     layer = pa.table({"tokens": tokens, "text_bytes": pc.binary_length(docs.column("text")).cast(pa.int64())})
     result = {"kept": count_kept(docs), "tallies": _tallies(docs, layer)}
     step.mark(here.key, result, {step.layer(here.key): write_table(step.layer(here.key), layer)})
-    return {"documents": here.rows, "bytes": here.bytes}
+    return amount(docs)
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,8 @@ from pipeline.store.layers import KEPT, Shard, overlay, read_shard
 from pipeline.store.ledger import entries, write_ledger
 from pipeline.store.step import Step
 
+MATCHED = "where_matched"  # tally of the documents that the stage was for
+
 
 @dataclass
 class RowsWork:
@@ -86,13 +88,19 @@ def sift_shard(
     todo = _first_undone(made, here.key)
     assert todo is not None, here.key
     docs = read_shard(here, [*(Step(Path(folder)) for folder in before), *made[:todo]])
+    read = amount(docs)
     for step, json in zip(made[todo:], stages[todo:], strict=True):
         stage = stage_from(json)
         assert isinstance(stage, RowStage), stage.name
         begin = time.perf_counter()  # for the manifest's block of times, outside every digest
         outcome = limited(stage, docs)
         docs = store(step, here.key, stage.name, docs, outcome, seconds=time.perf_counter() - begin)
-    return {"documents": here.rows, "bytes": here.bytes}
+    return read
+
+
+def amount(docs: pa.Table) -> dict[str, int]:
+    """Documents and bytes of text, as tasks report what went through them."""
+    return {"documents": docs.num_rows, "bytes": pc.sum(pc.binary_length(docs.column("text"))).as_py() or 0}
 
 
 def limited(stage: RowStage, docs: pa.Table) -> Outcome:
@@ -100,7 +108,9 @@ def limited(stage: RowStage, docs: pa.Table) -> Outcome:
     if stage.where is None:
         return stage.apply(docs)
     meant = stage.where.matches(docs)
-    return spread(stage.apply(docs.filter(meant)), docs, np.flatnonzero(meant.to_numpy(zero_copy_only=False)))
+    rows = np.flatnonzero(meant.to_numpy(zero_copy_only=False))
+    outcome = spread(stage.apply(docs.filter(meant)), docs, rows)
+    return Outcome(outcome.columns, outcome.dropped, {**outcome.tallies, MATCHED: len(rows)})
 
 
 def spread(outcome: Outcome, docs: pa.Table, rows: np.ndarray) -> Outcome:

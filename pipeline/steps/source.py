@@ -137,7 +137,8 @@ class _Writer:
     shard_size: int
     state: list[list[int]]
     number: int = 0
-    bytes: int = 0
+    bytes: int = 0  # of all that documents take
+    text_bytes: int = 0  # since the beginning, of the whole group
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     bad: list[dict[str, Any]] = field(default_factory=list)
 
@@ -152,6 +153,7 @@ class _Writer:
         lang = self.source.lang or record.lang
         identity = self._id(file, record)
         self.rows.append((identity, self.source.name, record.kind, lang, lang or UNDETERMINED, text, record.meta))
+        self.text_bytes += len(text)
         self.bytes += len(text) + len(record.meta or "") + len(identity)  # meta may be the larger part
 
     def refuse(self, file: InputFile, bad: Bad) -> None:
@@ -202,7 +204,7 @@ def read_group(
     inputs = [InputFile(*file) for file in files]
     writer = _Writer(Step(Path(folder)), source, group, shard_size, state_of(inputs))
     at, row = _resume(writer)
-    documents = size = 0
+    documents = 0
     for index, file in list(enumerate(inputs))[at:]:
         for item in source.read(file, skip=row if index == at else 0):
             if isinstance(item, Record):
@@ -211,13 +213,11 @@ def read_group(
             else:
                 writer.refuse(file, item)
             if writer.full:
-                size += writer.bytes
                 writer.flush((index, item.row + 1))
     if writer.rows or writer.bad or not writer.number:
-        size += writer.bytes
         writer.flush((len(files), 0))
     writer.step.mark(f"group-{group:05d}", {"shards": writer.number, "state": writer.state}, {})
-    return {"documents": documents, "bytes": size}
+    return {"documents": documents, "bytes": writer.text_bytes}
 
 
 def _resume(writer: _Writer) -> tuple[int, int]:

@@ -121,3 +121,13 @@ def test_an_unused_section_of_the_wrong_kind_is_told(tmp_path, good):
     assert "stages: is str, must be a list" in complaint(tmp_path, good.split("stages:")[0] + "stages: normalize\n")
     assert "sources: is str" in complaint(tmp_path, "sources: none\n")
     assert "run" in complaint(tmp_path, good.replace("run: {", "run: [1]\nrum: {"))
+
+
+def test_a_misspelt_measure_names_the_one_that_is_measured(tmp_path, good):
+    assert "did you mean 'words'?" in complaint(tmp_path, good.replace("words: [1", "word: [1"))
+
+
+def test_a_share_that_is_no_share_is_refused(tmp_path, good):
+    assert "write 0.3 for that many percent" in complaint(
+        tmp_path, good.replace("words: [1, null]", "symbol_ratio: [0, 30]")
+    )

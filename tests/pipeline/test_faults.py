@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import RunError
+from pipeline.progress import Lines
+from pipeline.run import run
 from pipeline.steps.source import SourceWork
 from pipeline.store.lock import owned
 from tests.pipeline.making import STAGES, config, go, kept_after, ledger_of, sealed, write_jsonl
@@ -182,3 +184,10 @@ def test_hostile_text_reaches_neither_page_nor_card_unescaped(tmp_path):
     result = go(config(Path(tmp_path)))
     page = result.report.read_text("utf-8")
     assert "<script>alert(1)" not in page and "<img src=x" not in page
+
+
+def test_a_where_that_matches_nothing_is_told(tmp_path, capsys):
+    write_jsonl(tmp_path / "a.jsonl", ["one two", "three"], lang="en")
+    keep = {"keep": {"bounds": {"words": [2, None]}}, "where": {"lang": "english"}}
+    run(config(tmp_path, stages=["measure", keep]), Lines())
+    assert "the `where` of keep matched no document" in capsys.readouterr().err
