@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config, RunSettings
+from pipeline.config import Config, RunSettings, load
 from pipeline.document import DOCUMENT
 from pipeline.pack import PackConfig, row_schema
 from pipeline.progress import talk
@@ -117,3 +117,13 @@ def test_constraints_pin_every_package_once_and_torch_without_a_local_version():
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in lines)
     assert len(names) == len(set(names))
     assert "torch==2.13.0" in lines
+
+
+def test_the_readme_config_is_a_config(tmp_path):
+    text = re.search(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)[1]
+    (tmp_path / "news").mkdir()
+    (tmp_path / "news" / "sw.jsonl.zst").write_bytes(b"")
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "a.py").write_text("a = 1\n")
+    (tmp_path / "mine.yaml").write_text(text.replace("data/", f"{tmp_path}/"))
+    assert len(load(tmp_path / "mine.yaml").stages) == 7
