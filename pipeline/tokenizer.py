@@ -159,7 +159,7 @@ def load(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_str(text)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="set tokenizer.path to a tokenizer.json") from error
-    except Exception as error:  # the library raises nothing narrower
+    except Exception as error:  # `from_str` raises bare Exception for whatever is wrong: there is nothing narrower
         raise InputError(f"{path} is no tokenizer: {error}", hint="set tokenizer.path to a tokenizer.json") from error
     tokenizer.no_truncation()
     tokenizer.no_padding()

@@ -109,6 +109,7 @@ def test_tokens_are_counted_by_language(seam):
 def test_a_worker_gets_the_paths_and_not_the_bytes(seam):
     data = steps(seam)
     before = data[0]["ids"]
+    # in memory only, as multiprocessing hands it to a loader's worker: nothing of ours is ever pickled to a file
     assert before[0].numpy().tobytes() not in pickle.dumps(data)
     assert torch.equal(pickle.loads(pickle.dumps(data))[0]["ids"], before)
 
