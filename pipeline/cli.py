@@ -1,4 +1,4 @@
-"""The command line: `pipeline run|plan|report|trace|verify|prune|stages`.
+"""The command line: `pipeline run|plan|report|inspect|trace|verify|prune|stages`.
 
 stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed; 2: you asked wrongly; 130: interrupted.
 """
@@ -19,14 +19,18 @@ from pipeline import config as configs
 from pipeline import describe
 from pipeline import report as reports
 from pipeline.errors import InputError, SeedbedError
+from pipeline.inspection import Question, print_inspection, write_page
+from pipeline.inspection import inspect as inspect_measure
 from pipeline.plan import Planned, plan, strangers
 from pipeline.progress import talk
 from pipeline.run import run as run_config
 from pipeline.sources import SOURCES
 from pipeline.stages import STAGES
+from pipeline.stages.base import Where
 from pipeline.store.counts import total
 from pipeline.store.lock import owned
 from pipeline.store.step import faults
+from pipeline.text.languages import canonical
 from pipeline.trace import trace as trace_document
 from pipeline.units import say_bytes
 
@@ -166,6 +170,43 @@ def report(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False)
         return
     reports.print_table(gathered, console())
     print(f"report  {page}", file=sys.stderr)
+
+
+@app.command()
+def inspect(
+    config: ConfigPath,
+    measure: Annotated[str, typer.Option(help="what to look at: word_repetition, lang_score, redacted_email, ...")],
+    lang: Annotated[list[str] | None, typer.Option(help="only these languages; may be repeated")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="only these sources, or patterns of them")] = None,
+    kind: Annotated[str | None, typer.Option(help="text or code")] = None,
+    low: Annotated[float | None, typer.Option(help="lowest value to keep, instead of the config's limits")] = None,
+    high: Annotated[float | None, typer.Option(help="highest value to keep, instead of the config's limits")] = None,
+    step: Annotated[
+        str | None, typer.Option(help="the keep whose limits to take, such as 05-keep; default: the first")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=0, help="documents to show on each side of a limit")] = 5,
+    workdir: Workdir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a measure is spread, what a limit would drop, and documents on both sides of it. Changes nothing.
+
+    Reads the steps that stand: run the config once, then look as often as you like. With --low and --high it tells what
+    other limits would do; moving a limit in the config measures nothing again.
+
+        \b
+        pipeline inspect configs/demo.yaml --measure word_repetition
+        pipeline inspect configs/demo.yaml --measure word_repetition --lang sw --high 0.1
+    """
+    loaded = load(config, workdir)
+    where = Where(source=source or None, kind=kind)
+    langs = tuple(canonical(code) for code in lang or ())
+    question = Question(measure, langs, where, low, high, step, samples)
+    found = inspect_measure(plan(loaded), question, loaded.run.memory_bytes)
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+        return
+    print_inspection(found, console())
+    print(f"page  {write_page(found, loaded.run.workdir)}", file=sys.stderr)
 
 
 @app.command()

@@ -16,7 +16,7 @@ PIPELINE_FLOORS = [
     ["steps"],
     ["config", "report"],
     ["plan", "progress", "describe"],
-    ["run", "trace"],
+    ["run", "trace", "inspection"],
     ["cli"],
 ]
 

@@ -109,9 +109,13 @@ class Keep(RowStage):
             verdict.drop(_elsewhere(docs), DECLARED, _scores(docs))
         own = [lang for lang, _ in self.lang]
         self._judge(docs, ~_among(langs, own), self.bounds, verdict)
-        for lang, bounds in self.lang:
-            self._judge(docs, _among(langs, [lang]), _merged(self.bounds, bounds), verdict)
+        for lang in own:
+            self._judge(docs, _among(langs, [lang]), self.bounds_of(lang), verdict)
         return Outcome(dropped=verdict.table())
+
+    def bounds_of(self, lang: str) -> Bounds:
+        """The bounds of documents in this language, in the order in which they are tried."""
+        return tuple({**dict(self.bounds), **dict(dict(self.lang).get(lang, ()))}.items())
 
     def _judge(self, docs: pa.Table, rows: np.ndarray, bounds: Bounds, verdict: _Verdict) -> None:
         for name, (low, high) in bounds:
@@ -148,10 +152,6 @@ def _among(langs: pa.Array, wanted: Iterable[str]) -> np.ndarray:
 
 def _pairs(value: Any) -> Any:
     return list(value.items()) if isinstance(value, Mapping) else value
-
-
-def _merged(common: Bounds, own: Bounds) -> Bounds:
-    return tuple({**dict(common), **dict(own)}.items())
 
 
 def _scores(docs: pa.Table) -> np.ndarray | None:

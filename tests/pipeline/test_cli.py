@@ -122,3 +122,12 @@ def test_stages_explains_each_stage_and_source(command):
 def test_asking_wrongly_is_2_and_says_so_on_stderr_without_a_traceback(command, words):
     code, out, err = command(*words)
     assert code == 2 and err and "Traceback" not in err and not out
+
+
+def test_inspect_shows_what_a_limit_would_drop_and_writes_a_page(command, corpus):
+    command("run", "CONFIG", "-q")
+    code, out, err = command("inspect", "CONFIG", "--measure", "words", "--lang", "eng", "--low", "19")
+    assert code == 0 and "19 is the lowest that stays" in out and "lang: {en: {words: [19, null]}}" in out
+    assert (corpus / "run" / "inspect-words-en.html").exists() and "inspect-words-en.html" in err
+    _, out, _ = command("inspect", "CONFIG", "--measure", "words", "--json")
+    assert json.loads(out)["whole"]["dropped"] == 1  # the text of one word
