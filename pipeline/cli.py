@@ -1,4 +1,4 @@
-"""The command line: `pipeline run|plan|report|inspect|trace|verify|prune|stages`.
+"""The command line: `pipeline init|run|plan|report|inspect|trace|verify|prune|stages`.
 
 stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed; 2: you asked wrongly; 130: interrupted.
 """
@@ -18,6 +18,7 @@ from rich.table import Table
 from pipeline import config as configs
 from pipeline import describe
 from pipeline import report as reports
+from pipeline.adopt import adopt
 from pipeline.errors import InputError, SeedbedError
 from pipeline.inspection import Question, print_inspection, write_page
 from pipeline.inspection import inspect as inspect_measure
@@ -28,6 +29,7 @@ from pipeline.sources import SOURCES
 from pipeline.stages import STAGES
 from pipeline.stages.base import Where
 from pipeline.store.counts import total
+from pipeline.store.files import written_whole
 from pipeline.store.lock import owned
 from pipeline.store.step import faults
 from pipeline.text.languages import canonical
@@ -119,6 +121,31 @@ def _state(planned: Planned) -> dict[str, Any]:
         "bytes": total(manifest["kept"], "bytes"),
         "dropped": total(manifest["dropped"]),
     }
+
+
+@app.command()
+def init(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="a config to begin with, such as configs/roots.yaml")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="CONFIG", help="the config to write")],
+    inputs: Annotated[
+        list[str], typer.Option("--input", help="files of yours, or kind:files; a pattern in quotes; may be repeated")
+    ],
+) -> None:
+    """Write CONFIG: the stages of RECIPE over files of your own. Then read it, change it, run it.
+
+    \b
+    pipeline init configs/roots.yaml mine.yaml --input 'data/*.jsonl.zst'
+    pipeline init configs/fineweb.yaml crawl.yaml --input 'crawl/*.warc.gz' --input code:src/
+    """
+    if target.exists():
+        raise InputError(f"{target} is there already", hint="name another file, or remove it first")
+    with written_whole(target) as aside:
+        aside.write_text(adopt(recipe, inputs, target), "utf-8")
+        configs.load(aside)  # files that are not there, and all else that is wrong, are told now
+    print(f"config  {target}")
+    print(f"next: pipeline run {target}", file=sys.stderr)
 
 
 @app.command("plan")

@@ -14,7 +14,7 @@ PIPELINE_FLOORS = [
     ["store"],
     ["engine", "fingerprint"],
     ["steps"],
-    ["config", "report"],
+    ["config", "report", "adopt"],
     ["plan", "progress", "describe"],
     ["run", "trace", "inspection"],
     ["cli"],

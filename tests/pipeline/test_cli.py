@@ -131,3 +131,16 @@ def test_inspect_shows_what_a_limit_would_drop_and_writes_a_page(command, corpus
     assert (corpus / "run" / "inspect-words-en.html").exists() and "inspect-words-en.html" in err
     _, out, _ = command("inspect", "CONFIG", "--measure", "words", "--json")
     assert json.loads(out)["whole"]["dropped"] == 1  # the text of one word
+
+
+def test_init_writes_a_config_that_runs_and_never_over_another(command, corpus):
+    recipe, mine = str(corpus / "config.yaml"), corpus / "mine.yaml"
+    recipe_text = "sources: []\nstages: [normalize]\n"
+    (corpus / "recipe.yaml").write_text(recipe_text)
+    code, out, _ = command("init", str(corpus / "recipe.yaml"), str(mine), "--input", str(corpus / "*.jsonl"))
+    assert code == 0 and out == f"config  {mine}\n"
+    assert command("run", str(mine), "-q", "--workdir", str(corpus / "r"))[0] == 0
+    code, _, err = command("init", recipe, str(mine), "--input", str(corpus / "*.jsonl"))
+    assert code == 1 and "is there already" in err
+    code, _, err = command("init", str(corpus / "recipe.yaml"), str(corpus / "b.yaml"), "--input", "nothing/*.jsonl")
+    assert code == 2 and not (corpus / "b.yaml").exists()

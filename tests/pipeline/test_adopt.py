@@ -1,0 +1,49 @@
+"""A recipe over files of one's own: its stages stay to the letter, its sources and its workdir are new."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.adopt import adopt
+from pipeline.errors import ConfigError
+
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+
+
+@pytest.mark.parametrize("recipe", sorted(CONFIGS.glob("[!b]*.yaml")), ids=lambda path: path.stem)
+def test_every_config_keeps_all_but_its_sources_and_its_workdir(recipe):
+    before = yaml.safe_load(recipe.read_text("utf-8"))
+    made = adopt(recipe, ["data/*.jsonl.zst"], Path("mine.yaml"))
+    after = yaml.safe_load(made)
+    assert after.pop("sources") == [{"jsonl": {"name": "data", "path": "data/*.jsonl.zst"}}]
+    assert after.pop("run") == {"workdir": "runs/mine"}
+    assert after == {name: part for name, part in before.items() if name not in ("sources", "run")}
+    comments = [line for line in recipe.read_text("utf-8").splitlines() if line.startswith("#")]
+    assert all(line in made for line in comments)
+
+
+@pytest.mark.parametrize(
+    ("given", "source"),
+    [
+        ("crawl/part-*.parquet", {"parquet": {"name": "part", "path": "crawl/part-*.parquet"}}),
+        ("book.txt.gz", {"text": {"name": "book", "path": "book.txt.gz"}}),
+        ("code:src/lib/", {"code": {"name": "lib", "path": "src/lib/"}}),
+        ("jsonl:x/*", {"jsonl": {"name": "x", "path": "x/*"}}),
+        ("ü: {}.jsonl", {"jsonl": {"name": "source", "path": "ü: {}.jsonl"}}),
+    ],
+)
+def test_the_kind_of_a_source_is_told_by_its_ending_or_the_word_in_front(given, source):
+    made = adopt(CONFIGS / "demo.yaml", [given], Path("m.yaml"))
+    assert yaml.safe_load(made)["sources"] == [source]
+
+
+def test_sources_of_one_name_are_numbered():
+    made = yaml.safe_load(adopt(CONFIGS / "demo.yaml", ["a/x.jsonl", "b/x.jsonl", "c/x.jsonl"], Path("m.yaml")))
+    assert [source["jsonl"]["name"] for source in made["sources"]] == ["x", "x-2", "x-3"]
+
+
+def test_an_ending_that_tells_nothing_is_refused_with_what_to_write():
+    with pytest.raises(ConfigError, match=r"'things.bin': its ending does not tell") as told:
+        adopt(CONFIGS / "demo.yaml", ["things.bin"], Path("m.yaml"))
+    assert told.value.hint.endswith("text:things.bin")
