@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.document import UNDETERMINED
-from pipeline.report.levels import Level, imbalances
+from pipeline.report.levels import UNREADABLE, Level, imbalances
 from pipeline.report.wording import count, plural, share
 
 FEW_TOKENS = 10_000  # a language with fewer is named: no model learns to write it from so little
@@ -36,6 +36,7 @@ def warnings(
         ],
         *_unreadable(sources),
         *_vanished(funnel, languages),
+        *_undeclared(funnel, languages),
         *_unevaluated(languages),
         *_halved(funnel, {row["lang"]: row["name"] for row in languages if row["documents"]}),
         *_small_vocabulary(tokenizer),
@@ -82,6 +83,17 @@ def _vanished(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> l
         text = f"No source declares {_counted(found)}: all documents that were found to be of these were dropped."
         out.append(_say("notice", text, [row["lang"] for row in found]))
     return out
+
+
+def _undeclared(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> list[Warning_]:
+    """Languages that are kept and that no source declares, where sources declare any: a sign of misread ones."""
+    declared = {lang for level in funnel[:1] for lang in level["languages"]} - {UNDETERMINED, UNREADABLE}
+    rows = [row for row in languages if row["documents"] and row["lang"] not in {*declared, UNDETERMINED}]
+    if not declared or not rows:
+        return []
+    named = _names([{"name": f"{row['name']} ({count(row['documents'])})"} for row in rows])
+    text = f"No source declares {named}: these documents were found to be of it, and are kept."
+    return [_say("notice", text, [row["lang"] for row in rows])]
 
 
 def _counted(rows: Sequence[dict[str, Any]]) -> str:

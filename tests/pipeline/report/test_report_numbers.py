@@ -192,6 +192,14 @@ def test_a_language_that_was_only_found_and_is_gone_is_no_loss_of_the_sources(ma
     assert "vanished" not in said(report)
 
 
+def test_a_language_that_no_source_declares_and_that_is_kept_is_named(made):
+    made.source("s", [("a", "sw", "x"), ("b", "sw", "x")])
+    made.stage("identify", lang={"a": "so"})
+    assert "No source declares so (1): these documents were found to be of it, and are kept." in said(
+        gather(made.steps)
+    )
+
+
 def test_a_language_of_which_every_document_was_renamed_is_named(made):
     made.source("s", [("a", "tum", "x"), ("b", "ny", "x")])
     made.stage("identify", lang={"a": "ny"})
