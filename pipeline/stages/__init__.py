@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.stages.base import Stage
 from pipeline.stages.dedup_exact import DedupExact
+from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
 from pipeline.stages.identify import Identify
 from pipeline.stages.keep import Keep
@@ -12,5 +13,5 @@ from pipeline.stages.normalize import Normalize
 from pipeline.stages.redact import Redact
 
 STAGES: dict[str, type[Stage]] = {
-    stage.name: stage for stage in (Normalize, Identify, Measure, Keep, DedupExact, DedupNear, Redact)
+    stage.name: stage for stage in (Normalize, Identify, Measure, Keep, DedupLines, DedupExact, DedupNear, Redact)
 }
