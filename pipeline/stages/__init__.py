@@ -6,6 +6,7 @@ from pipeline.stages.base import Stage
 from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
+from pipeline.stages.dedup_url import DedupUrl
 from pipeline.stages.identify import Identify
 from pipeline.stages.keep import Keep
 from pipeline.stages.measure import Measure
@@ -13,5 +14,6 @@ from pipeline.stages.normalize import Normalize
 from pipeline.stages.redact import Redact
 
 STAGES: dict[str, type[Stage]] = {
-    stage.name: stage for stage in (Normalize, Identify, Measure, Keep, DedupLines, DedupExact, DedupNear, Redact)
+    stage.name: stage
+    for stage in (Normalize, Identify, Measure, Keep, DedupUrl, DedupLines, DedupExact, DedupNear, Redact)
 }

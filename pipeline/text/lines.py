@@ -140,8 +140,8 @@ def _line_hash(data, first, last, salt, min_chars, kinds):  # type: ignore[no-un
         return NONE
     if last - first < 4 * min_chars:
         characters = 0
-        for i in range(first, last):
-            characters += data[i] & 0xC0 != 0x80
+        for at in range(first, last):
+            characters += data[at] & 0xC0 != 0x80
         if characters < min_chars:
             return NONE
     h = START ^ U(last - first)
