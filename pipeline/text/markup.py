@@ -4,9 +4,9 @@ In: Arrow texts (n) and which of KINDS to look for. Out: new texts, null where n
 
 blocks    <!-- ... -->, <script ...> ... </script>, <style ...> ... </style>: all of it goes. Without its end: nothing
           of a comment goes, and of a script the tag
-tags      < or </, the name of an element in any case, then > or a blank or / and what follows up to >, quotes respected;
-          no other < stands in it. Names that people also write between angle brackets (`<source>`, `<title>`) are tags
-          only with a / at the front or an = inside; names of one letter only bare, with a / or with an =.
+tags      < or </, the name of an element in any case, then > or a blank or / and what follows up to >, but for a > in
+          quotes behind an =; no other < stands in it. Names that people also write between angle brackets (`<source>`,
+          `<title>`) are tags only with a / at the front or an = inside; names of one letter only bare, with a / or an =.
           A tag of a block (br, p, div, li, h1, ...) becomes a line feed, of a cell a tab, unless the text is at the
           beginning of a line there; all others go without a trace
 entities  &name; of HTML 5 and &#number; become their character, once: &amp;lt; becomes &lt;. The semicolon must stand.
@@ -63,7 +63,7 @@ def _names() -> tuple[np.ndarray, np.ndarray]:
 def _entities() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """As `_names`, of entities: hashes, which one; then (m + 1,) int64 offsets and the bytes of their characters.
 
-    Those whose characters take more bytes than their names are left out (five, all relations of mathematics)."""
+    Those whose characters take more bytes than their names are left out (two relations of mathematics)."""
     known = {name[:-1]: text.encode() for name, text in html5.items() if name.endswith(";")}
     known = {name: text for name, text in sorted(known.items()) if len(text) <= len(name) + 2}
     assert max(map(len, known)) <= LONGEST_NAME
@@ -76,7 +76,8 @@ def _slots(entries: dict[int, int], kind: type) -> tuple[np.ndarray, np.ndarray]
     size = 16
     while size < 2 * len(entries):
         size *= 2
-    keys, values = np.zeros(size, np.uint64), np.zeros(size, kind)
+    keys: np.ndarray = np.zeros(size, np.uint64)
+    values: np.ndarray = np.zeros(size, kind)
     for key, value in entries.items():
         at = int(key) & (size - 1)
         while keys[at]:
@@ -86,7 +87,9 @@ def _slots(entries: dict[int, int], kind: type) -> tuple[np.ndarray, np.ndarray]
 
 
 def without_markup(texts: pa.Array | pa.ChunkedArray, wanted: int) -> tuple[pa.Array, np.ndarray]:
-    """(n,) large_string, null where unchanged, and (n, len(KINDS)) int64 how much was found. `wanted`: bits of KINDS."""
+    """(n,) large_string, null where unchanged, and (n, len(KINDS)) int64 how much was found.
+
+    `wanted` are bits of what to look for."""
     offsets, data = buffers(texts)
     windows = np.array([ord(c) for c in _WINDOWS_1252], np.int64)
     ends, out, counts = _without_markup(data, offsets, wanted, _names(), _entities(), windows)
@@ -214,7 +217,7 @@ def _fence(data, i, end):  # type: ignore[no-untyped-def]
 
 @piece
 def _after_ticks(data, i, end):  # type: ignore[no-untyped-def]
-    """The place after the code that begins with the backtick at `i`; without an end in its line, after the backticks."""
+    """The place after the code that begins at `i` with a backtick; after the backticks where it does not end."""
     while i < end and data[i] == 96:
         i += 1
     at = i
@@ -334,7 +337,7 @@ def _numbered(data, i, end, windows, out, o):  # type: ignore[no-untyped-def]
     hexadecimal = at < end and data[at] | 32 == 120
     if hexadecimal:
         at += 1
-    first, code = at, 0
+    first, code = at, np.int64(0)
     while at < end and at - first <= LONGEST_NUMBER:
         byte = np.int64(data[at])
         if digit(byte):
@@ -344,7 +347,7 @@ def _numbered(data, i, end, windows, out, o):  # type: ignore[no-untyped-def]
         else:
             break
         at += 1
-    if at == first or at - first > LONGEST_NUMBER or at == end or data[at] != 59:
+    if at in (first, end) or at - first > LONGEST_NUMBER or data[at] != 59:
         return i, o
     if 128 <= code < 160:
         code = windows[code - 128]
