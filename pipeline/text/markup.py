@@ -6,7 +6,7 @@ blocks    <!-- ... -->, <script ...> ... </script>, <style ...> ... </style>: al
           of a comment goes, and of a script the tag
 tags      < or </, the name of an element in any case, then > or a blank or / and what follows up to >, but for a > in
           quotes behind an =; no other < stands in it. Names that people also write between angle brackets (`<source>`,
-          `<title>`) are tags only with a / at the front or an = inside; names of one letter only bare, with a / or an =.
+          `<title>`) are tags only with a / at the front or an = inside; those of one letter only bare, or with these
           A tag of a block (br, p, div, li, h1, ...) becomes a line feed, of a cell a tab, unless the text is at the
           beginning of a line there; all others go without a trace
 entities  &name; of HTML 5 and &#number; become their character, once: &amp;lt; becomes &lt;. The semicolon must stand.
