@@ -22,20 +22,28 @@ from pipeline.text.trailer import trailers
 from pipeline.units import Share
 
 
+# By a rule, from text of each language (docs/filters.md): 0.1 where 95 % of the lines of ten words or more pass that; 0,
+# any stop word at all, where 95 % hold one. In the others our lists are too short, or words too long, to tell.
+SHARES = dict.fromkeys(
+    "ak bm bn ca en es fon fr gu hi id ig lg ln ne nso ny pa pt rn sn st sw tn ts tw wo yo zh-hans zh-hant".split(), 0.1
+) | dict.fromkeys("as eu kn mr or rw ta te ur vi".split(), 0.0)
+
+
 class DropTrailer(RowStage):
     """Takes the end off a text where it is no running text any more: references, addresses, credits.
 
     Running text is full of stop words (the, of, and). The trailer is all that stands behind the last line of which more
-    than `share` of the words are stop words, if that is `min_lines` lines or more; empty lines do not count. Words and
-    stop words are those of `measure`. A text without any line of running text keeps all of them, as do texts in
-    languages without a stop list. Meant for papers and reports: a poem, a list or a table at the end looks the same.
+    than a share of the words are stop words, if that is `min_lines` lines or more; empty lines do not count. Words and
+    stop words are those of `measure`; initials are none. A text without any line of running text keeps all of them.
+    Meant for papers and reports: a poem, a list or a table at the end looks the same.
 
-    `lang` has shares of their own for some languages. ROOTS' shares (0.3 for English, 0.4 for Spanish) belong to its
-    own long lists. Code is not touched.
+    The share is that of the document's language under `lang`, or `share` for languages that have none there; documents
+    for which there is neither, or no stop-word list, stay as they are. The default shares belong to our lists, ROOTS'
+    (0.3 for English) to its own long ones; it took off trailers of one line, too. Code is not touched.
 
         - drop_trailer
           where: {source: papers}
-        - drop_trailer: {share: 0.15, min_lines: 3, lang: {fr: 0.2}}
+        - drop_trailer: {min_lines: 1, lang: {en: 0.15, fr: 0.2}}
 
     Writes: `text` where it changed, and `trailer_lines`, how many were taken off each document. Drops nothing. Counts
     `lines` and `bytes`.
@@ -44,9 +52,13 @@ class DropTrailer(RowStage):
     name: ClassVar[str] = "drop_trailer"
     unicode_tables: ClassVar[bool] = True
 
-    share: Share = Field(0.1, description="of a line's words, the share of stop words that running text passes")
-    min_lines: int = Field(1, ge=1, description="lines with words that a trailer has at least")
-    lang: tuple[tuple[str, Share], ...] = Field((), description="language: a share of its own")
+    share: Share | None = Field(
+        None, description="of a line's words, the stop words that running text passes elsewhere"
+    )
+    min_lines: int = Field(3, ge=1, description="lines with words that a trailer has at least")
+    lang: tuple[tuple[str, Share], ...] = Field(
+        tuple(SHARES.items()), description="language: its share; default: 0.1 or 0 for 40 languages"
+    )
 
     @field_validator("lang", mode="before")
     @classmethod
@@ -70,6 +82,7 @@ class DropTrailer(RowStage):
 
     def apply(self, docs: pa.Table) -> Outcome:
         texts, shares, langs = prose(docs), dict(self.lang), docs.column("lang").to_pylist()
-        limits = np.array([shares.get(lang, self.share) for lang in langs], np.float64)
+        elsewhere = 1.0 if self.share is None else self.share  # no line passes 1, so nothing is a trailer
+        limits = np.array([shares.get(lang, elsewhere) for lang in langs], np.float64)
         new, counts = without(texts, trailers(texts, limits, self.min_lines, langs, StopLists.all()))
         return edited(new, counts, "trailer_lines", {"lines": int(counts.sum()), "bytes": bytes_out(texts, new)})

@@ -21,8 +21,9 @@ class HtmlLeftovers(RowStage):
 
     blocks    `<!-- -->`, `<script>` and `<style>` with all that stands in them
     tags      of HTML alone: `<EMAIL>`, `List<String>` and `a < b` stay. Names that people write between angle brackets
-              themselves, as `<source>` and `<title>`, are tags only with a / or an =. Where a block ends or begins
-              (br, p, div, li, h1) comes a line feed, for a cell of a table a tab, unless a line begins there
+              themselves, as `<source>` and `<title>`, are tags only with an =, or if `</title>` stands in the document.
+              Where a block ends or begins (br, p, div, li, h1) comes a line feed, for a cell of a table a tab, unless
+              a line begins there
     entities  named ones of HTML 5 and numbers, once (`&amp;lt;` becomes `&lt;`), if the semicolon stands
 
     What stands between backticks or in a fenced block stays as it is, and documents that are code are not touched.

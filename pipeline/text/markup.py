@@ -6,9 +6,9 @@ blocks    <!-- ... -->, <script ...> ... </script>, <style ...> ... </style>: al
           of a comment goes, and of a script the tag
 tags      < or </, the name of an element in any case, then > or a blank or / and what follows up to >, but for a > in
           quotes behind an =; no other < stands in it. Names that people also write between angle brackets (`<source>`,
-          `<title>`) are tags only with a / at the front or an = inside; those of one letter only bare, or with these
-          A tag of a block (br, p, div, li, h1, ...) becomes a line feed, of a cell a tab, unless the text is at the
-          beginning of a line there; all others go without a trace
+          `<title>`) are tags only with a / at the front or an = inside, or where one with a / stands in the text; names
+          of one letter only bare, with a / or with an =. A tag of a block (br, p, div, li, h1, ...) becomes a line feed,
+          of a cell a tab, unless the text is at the beginning of a line there; all others go without a trace
 entities  &name; of HTML 5 and &#number; become their character, once: &amp;lt; becomes &lt;. The semicolon must stand.
           Numbers 128 to 159 mean Windows-1252, as in browsers; controls, surrogates and noncharacters stay escaped
 
@@ -31,6 +31,7 @@ from pipeline.text.lines import array_of, copy, feed
 
 KINDS = ("blocks", "tags", "entities")
 BLOCKS, TAGS, ENTITIES = 1, 2, 4
+LONGEST_ELEMENT = 16  # letters of an element's name
 LONGEST_NAME = 31  # letters of an entity's name
 LONGEST_NUMBER = 7  # digits of an entity's number
 
@@ -111,10 +112,13 @@ def _without_markup(data, offsets, wanted, names, entities, windows):  # type: i
         if _signs(data, offsets[d], offsets[d + 1]):
             room += offsets[d + 1] - offsets[d]
     out, ends, counts = np.empty(room, np.uint8), np.zeros(n + 1, np.int64), np.zeros((n, 3), np.int64)
+    closed = np.zeros(len(names[0]), np.bool_)  # by slot: of which elements there is a </ in the text
     o = 0
     for d in range(n):
         if _signs(data, offsets[d], offsets[d + 1]):
-            stop = _one(data, offsets[d], offsets[d + 1], wanted, names, entities, windows, out, o, counts[d])
+            _close(data, offsets[d], offsets[d + 1], names, closed)
+            all_names = names[0], names[1], closed
+            stop = _one(data, offsets[d], offsets[d + 1], wanted, all_names, entities, windows, out, o, counts[d])
             if counts[d].any():
                 o = stop
         ends[d + 1] = o
@@ -133,6 +137,17 @@ def _signs(data, begin, end):  # type: ignore[no-untyped-def]
             return True
         i = stop
     return False
+
+
+@piece
+def _close(data, begin, end, names, closed):  # type: ignore[no-untyped-def]
+    """Marks in `closed` the elements of which there is a </ in the text."""
+    closed[:] = False
+    for i in range(begin, end - 2):
+        if data[i] == 60 and data[i + 1] == 47:
+            _, slot = _name(data, i + 2, end, names[0])
+            if slot >= 0:
+                closed[slot] = True
 
 
 @piece
@@ -262,17 +277,12 @@ def _tag(data, i, end, names):  # type: ignore[no-untyped-def]
     closing = at < end and data[at] == 47
     if closing:
         at += 1
-    first, h = at, U(0)
-    if at >= end or not letter(data[at]):
+    keys, sorts, closed = names
+    first = at
+    at, slot = _name(data, first, end, keys)
+    if slot < 0:
         return i, 0
-    while at < end and at - first < 16 and alnum(data[at]):
-        h = h * BASE + U(data[at] | 32 if letter(data[at]) else data[at]) + U(1)
-        at += 1
-    if at >= end or not (data[at] == 62 or data[at] == 47 or data[at] <= 32):
-        return i, 0
-    sort, size = _sort(max(mix(h), U(1)), names), at - first
-    if sort == 0:
-        return i, 0
+    sort, size = np.int64(sorts[slot]), at - first
     bare, equals, quote = True, False, 0
     while at < end and data[at] != 60:
         byte = data[at]
@@ -280,7 +290,7 @@ def _tag(data, i, end, names):  # type: ignore[no-untyped-def]
             if byte == quote:
                 quote = 0
         elif byte == 62:
-            word = sort & WORDLIKE != 0
+            word = sort & WORDLIKE != 0 and not closed[slot]
             if closing:
                 tag = not equals
             else:
@@ -297,15 +307,24 @@ def _tag(data, i, end, names):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _sort(h, names):  # type: ignore[no-untyped-def]
-    keys, sorts = names
+def _name(data, at, end, keys):  # type: ignore[no-untyped-def]
+    """(the place after the name of an element at `at`, its slot); slot -1 where there is none."""
+    first, h = at, U(0)
+    if at >= end or not letter(data[at]):
+        return at, -1
+    while at < end and at - first < LONGEST_ELEMENT and alnum(data[at]):
+        h = h * BASE + U(data[at] | 32 if letter(data[at]) else data[at]) + U(1)
+        at += 1
+    if at >= end or not (data[at] == 62 or data[at] == 47 or data[at] <= 32):
+        return at, -1
+    h = max(mix(h), U(1))
     mask = U(len(keys) - 1)
-    at = h & mask
-    while keys[at] != U(0):
-        if keys[at] == h:
-            return np.int64(sorts[at])
-        at = (at + U(1)) & mask
-    return 0
+    slot = h & mask
+    while keys[slot] != U(0):
+        if keys[slot] == h:
+            return at, np.int64(slot)
+        slot = (slot + U(1)) & mask
+    return at, -1
 
 
 @piece

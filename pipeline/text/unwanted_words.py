@@ -56,41 +56,41 @@ def _without_words(data, offsets, most, kinds, ends, strings, pairs):  # type: i
 
 @piece
 def _one(data, begin, end, most, kinds, ends, strings, pairs, out, o):  # type: ignore[no-untyped-def]
-    """Writes what stays of `data[begin:end]` at `o`; (the place after it, words that went)."""
-    base, line, i = o, o, begin
-    stayed, went, count = 0, 0, 0  # words of the line, and of the text
-    skip = False  # the blanks that come go with the word before them
+    """Writes what stays of `data[begin:end]` at `o`, if a word goes; (the place after it, words that went)."""
+    base, i, count = o, begin, 0
+    done = begin  # all before it is written, or gone
+    line, at_line = begin, o  # where the line begins, and in `out` if a word of it went
+    stayed, went = 0, 0  # words of the line
     while True:
         blank = i
         i = _blanks(data, i, end, kinds)
         if i == end or data[i] == 10:
             if went and not stayed:
-                o = line
+                o, done = at_line, min(i + 1, end)
                 if i == end and o > base:
                     o -= 1  # the feed before it
-            else:
-                if not skip:
-                    o = copy(data, blank, i, out, o)
-                if i < end:
-                    out[o] = 10
-                    o += 1
             if i == end:
                 break
             i += 1
-            line, stayed, went, skip = o, 0, 0, False
+            line, stayed, went = i, 0, 0
             continue
         word = i
         i, stays = _word(data, i, end, most, kinds, ends, strings, pairs)
         if stays:
-            if not skip:
-                o = copy(data, blank, word, out, o)
-            o = copy(data, word, i, out, o)
-            stayed, skip = stayed + 1, False
+            stayed += 1
+            continue
+        if not went:
+            o = copy(data, done, line, out, o) if done < line else o
+            at_line, done = o, max(done, line)
+        if stayed:
+            o = copy(data, done, blank, out, o)
+            done = i
         else:
-            if not stayed and not skip:
-                o = copy(data, blank, word, out, o)
-            skip = not stayed
-            went, count = went + 1, count + 1
+            o = copy(data, done, word, out, o) if done < word else o
+            done = _blanks(data, i, end, kinds)
+        went, count = went + 1, count + 1
+    if count and done < end:
+        o = copy(data, done, end, out, o)
     return o, count
 
 
@@ -108,36 +108,60 @@ def _blanks(data, i, end, kinds):  # type: ignore[no-untyped-def]
 @piece
 def _word(data, i, end, most, kinds, ends, strings, pairs):  # type: ignore[no-untyped-def]
     """The place after the word at `i`, and whether it stays."""
-    begin, characters = i, 0
-    first, before, last, within = (
-        end,
-        0,
-        i,
-        0,
-    )  # what is left without SPECIAL: its bytes, characters before and up to its end
-    while i < end:
-        code, after = decode(data, U(i), U(end))
+    begin, characters, doubtful, before = i, 0, False, np.int64(0)  # the byte before, in the higher half of a pair
+    at, stop = U(i), U(end)
+    while at < stop:
+        code, after = decode(data, at, stop)
         kind = kinds[code]
-        if kind & SPACE:
-            break
-        if kind & UNSPACED:
-            if i == begin:
+        if kind & (SPACE | UNSPACED):
+            if kind & UNSPACED and np.int64(at) == begin:
                 return np.int64(after), True
             break
-        i = np.int64(after)
-        if not kind & SPECIAL:
-            if first == end:
-                first, before = i - 1, characters
-                while data[first] & 0xC0 == 0x80 and first > begin:
-                    first -= 1
-            last, within = i, characters + 1
+        while at < after:
+            byte = np.int64(data[at])
+            doubtful |= pairs[before | byte]
+            before = byte << 8
+            at += U(1)
         characters += 1
-    if most and characters > most and (first == end or within - before > most):
+    doubtful |= pairs[before]
+    i = np.int64(at)
+    if not doubtful and not (most and characters > most):
+        return i, True
+    first, last, characters = _bare(data, begin, i, characters, kinds)
+    if most and (characters > most or (first == last and i - begin > most and _count(data, begin, i) > most)):
         return i, False
-    for at in range(first, last):
-        following = data[at + 1] if at + 1 < last else 0
-        if pairs[np.int64(data[at]) << 8 | following]:
-            for which in range(len(ends) - 1):
-                if stands_at(data, at, last, strings, ends[which], ends[which + 1]):
-                    return i, False
+    for place in range(first, last):
+        for which in range(len(ends) - 1):
+            if stands_at(data, place, last, strings, ends[which], ends[which + 1]):
+                return i, False
     return i, True
+
+
+@piece
+def _bare(data, first, last, characters, kinds):  # type: ignore[no-untyped-def]
+    """(first, last, characters) of a word without SPECIAL characters at both ends."""
+    while first < last:
+        code, after = decode(data, U(first), U(last))
+        if not kinds[code] & SPECIAL:
+            break
+        first, characters = np.int64(after), characters - 1
+    while first < last:
+        begin = last - 1
+        while begin > first and last - begin < 4 and data[begin] & 0xC0 == 0x80:
+            begin -= 1
+        code, after = decode(data, U(begin), U(last))
+        if after != U(last):
+            begin, code = last - 1, U(0xFFFD)  # a byte that is no UTF-8, as it is read from the front
+        if not kinds[code] & SPECIAL:
+            break
+        last, characters = begin, characters - 1
+    return first, last, characters
+
+
+@piece
+def _count(data, begin, end):  # type: ignore[no-untyped-def]
+    count, i = 0, U(begin)
+    while i < U(end):
+        _, i = decode(data, i, U(end))
+        count += 1
+    return count

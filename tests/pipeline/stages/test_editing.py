@@ -14,7 +14,13 @@ EDITS = {
     "drop_lines": ({}, "if x {\ntext\n}", "text", "dropped_lines", 2),
     "drop_words": ({}, "see http://a.b now", "see now", "dropped_words", 1),
     "html_leftovers": ({}, "a<br>b &lt; <b>c</b>", "a\nb < c", "html_leftovers", 4),
-    "drop_trailer": ({}, "that is the end of it\nSmith, J. 1999", "that is the end of it", "trailer_lines", 1),
+    "drop_trailer": (
+        {"min_lines": 1},
+        "that is the end of it\nSmith, J. 1999",
+        "that is the end of it",
+        "trailer_lines",
+        1,
+    ),
 }
 
 
@@ -75,8 +81,10 @@ def test_each_language_has_its_own_limits():
     assert texts_after(STAGES["drop_words"](max_chars=25, lang={"eng": 26}), table)[0] != "y"
     assert texts_after(STAGES["drop_words"](max_chars=25, lang={"eng": 26}), table)[1:] == ["y", "y"]
     ends = docs(["a word of the end\nthe name of x y z"] * 2, lang=["en", "fr"])
-    stage = STAGES["drop_trailer"](share=0.5, lang={"eng": 0.2})
-    assert texts_after(stage, ends)[0] == ends.column("text")[0].as_py()
+    stage = STAGES["drop_trailer"](min_lines=1, lang={"eng": 0.4})  # 3 of 5 words, and 2 of 6
+    assert texts_after(stage, ends) == ["a word of the end", ends.column("text")[1].as_py()]
+    everywhere = STAGES["drop_trailer"](min_lines=1, share=0.4, lang={})
+    assert texts_after(everywhere, docs(["le mot de la fin\nzzz yyy"], lang="fr")) == ["le mot de la fin"]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ SORTS = {name: sort for sort, names in _ELEMENTS.items() for name in names.split
 TAG = re.compile(r"""<(/?)([A-Za-z][A-Za-z0-9]{0,15})(?=[>/\x00-\x20])([^<>=]*)(=(?:"[^"<]*"|'[^'<]*'|[^<>"'])*)?>""")
 NAMED, NUMBER = re.compile("&([A-Za-z0-9]{1,31});"), re.compile("&#(?:([0-9]{1,7})|[xX]([0-9A-Fa-f]{1,7}));")
 FENCE, TICKS = re.compile(r"[ \t]*(```|~~~)"), re.compile(r"`+(?:[^`\n]*`+)?")
+CLOSED = re.compile(r"</([A-Za-z][A-Za-z0-9]{0,15})(?=[>/\x00-\x20])")
 COMMENT = re.compile("<!--.*?-->", re.S)
 
 
-def tag_at(text: str, i: int) -> tuple[int, int]:
+def tag_at(text: str, i: int, closed: set[str]) -> tuple[int, int]:
     """(the place after the tag, its sort); `i` where there is none."""
     match = TAG.match(text, i)
     sort = SORTS.get(match[2].lower(), 0) if match else 0
@@ -20,13 +21,17 @@ def tag_at(text: str, i: int) -> tuple[int, int]:
         return i, 0
     closing, name, inside, equals = match.groups()
     bare = not inside.replace("/", "").strip("".join(map(chr, range(33))))
-    stands = not equals if closing else equals or not (sort & WORDLIKE or (len(name) == 1 and not bare))
+    stands = (
+        not equals
+        if closing
+        else equals or not ((sort & WORDLIKE and name.lower() not in closed) or (len(name) == 1 and not bare))
+    )
     return (match.end(), sort & 7) if stands else (i, 0)
 
 
-def hidden_end(text: str, begin: int, name: str) -> int:
+def hidden_end(text: str, begin: int, name: str, closed: set[str]) -> int:
     for match in re.finditer(f"</{name}", text[begin:], re.I):
-        last, sort = tag_at(text, begin + match.start())
+        last, sort = tag_at(text, begin + match.start(), closed)
         if sort == HIDDEN:
             return last
     return begin
@@ -48,6 +53,7 @@ def entity_at(text: str, i: int) -> tuple[int, str]:
 
 def without_markup(text: str, wanted: int) -> tuple[str | None, list[int]]:
     out, counts, i, fence = "", [0, 0, 0], 0, ""
+    closed = {name.lower() for name in CLOSED.findall(text)}
     while i < len(text):
         if i == 0 or text[i - 1] == "\n":
             mark = FENCE.match(text, i)
@@ -64,7 +70,7 @@ def without_markup(text: str, wanted: int) -> tuple[str | None, list[int]]:
         end, put = i, ""
         if text[i] == "<":
             comment = COMMENT.match(text, i) if wanted & 1 else None
-            last, sort = tag_at(text, i) if wanted & 3 else (i, 0)
+            last, sort = tag_at(text, i, closed) if wanted & 3 else (i, 0)
             if comment:
                 end = comment.end()
                 counts[0] += 1
@@ -72,7 +78,7 @@ def without_markup(text: str, wanted: int) -> tuple[str | None, list[int]]:
                 wanted & 1
                 and sort == HIDDEN
                 and text[i + 1] != "/"
-                and (after := hidden_end(text, last, text[i + 1 : i + 7].lower().rstrip("> /\t\n"))) > last
+                and (after := hidden_end(text, last, text[i + 1 : i + 7].lower().rstrip("> /\t\n"), closed)) > last
             ):
                 end = after
                 counts[0] += 1

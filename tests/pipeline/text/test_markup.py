@@ -44,6 +44,7 @@ CASES = [
     ("1 < 2 > 0 a<b c<d and a <b and c> d", None),
     ("List<String> <EMAIL> <source> <a@b.co> <http://x> <title>", None),
     ("</title> <source src=x>", "\n "),
+    ("<title>A</title> by <source> and <title>", "A\n by <source> and \n"),  # what is closed somewhere is a tag
     ("use `<div>` and ``a <b>`` but <b>c</b>", "use `<div>` and ``a <b>`` but c"),
     ("```\n<div>&lt;\n```\n<div>a", "```\n<div>&lt;\n```\na"),
     ("~~~\n<b>\n```\n<b>\n~~~\n<b>", "~~~\n<b>\n```\n<b>\n~~~\n"),
