@@ -7,8 +7,8 @@ blocks    <!-- ... -->, <script ...> ... </script>, <style ...> ... </style>: al
 tags      < or </, the name of an element in any case, then > or a blank or / and what follows up to >, but for a > in
           quotes behind an =; no other < stands in it. Names that people also write between angle brackets (`<source>`,
           `<title>`) are tags only with a / at the front or an = inside, or where one with a / stands in the text; names
-          of one letter only bare, with a / or with an =. A tag of a block (br, p, div, li, h1, ...) becomes a line feed,
-          of a cell a tab, unless the text is at the beginning of a line there; all others go without a trace
+          of one letter only bare, with a / or with an =. A tag of a block (br, p, div, li, h1, ...) becomes a line
+          feed, of a cell a tab, unless the text is at the beginning of a line there; others go without a trace
 entities  &name; of HTML 5 and &#number; become their character, once: &amp;lt; becomes &lt;. The semicolon must stand.
           Numbers 128 to 159 mean Windows-1252, as in browsers; controls, surrogates and noncharacters stay escaped
 

@@ -56,38 +56,63 @@ def _without_words(data, offsets, most, kinds, ends, strings, pairs):  # type: i
 
 @piece
 def _one(data, begin, end, most, kinds, ends, strings, pairs, out, o):  # type: ignore[no-untyped-def]
-    """Writes what stays of `data[begin:end]` at `o`, if a word goes; (the place after it, words that went)."""
-    base, i, count = o, begin, 0
+    """Writes what stays of `data[begin:end]` at `o`, if a word goes; (the place after it, words that went).
+
+    One loop, with calls for doubtful words alone: a call counts references to each array, and costs a word's time."""
+    base, count = o, 0
     done = begin  # all before it is written, or gone
     line, at_line = begin, o  # where the line begins, and in `out` if a word of it went
     stayed, went = 0, 0  # words of the line
+    at, stop = U(begin), U(end)
     while True:
-        blank = i
-        i = _blanks(data, i, end, kinds)
-        if i == end or data[i] == 10:
-            if went and not stayed:
-                o, done = at_line, min(i + 1, end)
-                if i == end and o > base:
-                    o -= 1  # the feed before it
-            if i == end:
+        blank = np.int64(at)
+        while at < stop and data[at] != 10:
+            code, after = decode(data, at, stop)
+            if not kinds[code] & SPACE:
                 break
-            i += 1
-            line, stayed, went = i, 0, 0
+            at = after
+        if at == stop or data[at] == 10:
+            if went and not stayed:
+                o, done = at_line, np.int64(min(at + U(1), stop))
+                if at == stop and o > base:
+                    o -= 1  # the feed before it
+            if at == stop:
+                break
+            at += U(1)
+            line, stayed, went = np.int64(at), 0, 0
             continue
-        word = i
-        i, stays = _word(data, i, end, most, kinds, ends, strings, pairs)
-        if stays:
+        word, characters = np.int64(at), 0
+        doubtful, before = U(0), U(0)  # the byte before, in the higher half of a pair
+        while at < stop:
+            code, after = decode(data, at, stop)
+            kind = kinds[code]
+            if kind & (SPACE | UNSPACED):
+                if kind & UNSPACED and not characters:
+                    at = after  # a word by itself
+                break
+            while at < after:
+                doubtful |= U(pairs[before | U(data[at])])
+                before = U(data[at]) << U(8)
+                at += U(1)
+            characters += 1
+        doubtful |= U(pairs[before])
+        last = np.int64(at)
+        if not (doubtful or (most and characters > most)) or not characters:
+            stayed += 1
+            continue
+        if not _goes(data, word, last, characters, most, kinds, ends, strings):
             stayed += 1
             continue
         if not went:
-            o = copy(data, done, line, out, o) if done < line else o
-            at_line, done = o, max(done, line)
+            if done < line:
+                o, done = copy(data, done, line, out, o), line
+            at_line = o
         if stayed:
-            o = copy(data, done, blank, out, o)
-            done = i
+            o, done = copy(data, done, blank, out, o), last
         else:
-            o = copy(data, done, word, out, o) if done < word else o
-            done = _blanks(data, i, end, kinds)
+            if done < word:
+                o = copy(data, done, word, out, o)
+            done = _blanks(data, last, end, kinds)
         went, count = went + 1, count + 1
     if count and done < end:
         o = copy(data, done, end, out, o)
@@ -106,35 +131,16 @@ def _blanks(data, i, end, kinds):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _word(data, i, end, most, kinds, ends, strings, pairs):  # type: ignore[no-untyped-def]
-    """The place after the word at `i`, and whether it stays."""
-    begin, characters, doubtful, before = i, 0, False, np.int64(0)  # the byte before, in the higher half of a pair
-    at, stop = U(i), U(end)
-    while at < stop:
-        code, after = decode(data, at, stop)
-        kind = kinds[code]
-        if kind & (SPACE | UNSPACED):
-            if kind & UNSPACED and np.int64(at) == begin:
-                return np.int64(after), True
-            break
-        while at < after:
-            byte = np.int64(data[at])
-            doubtful |= pairs[before | byte]
-            before = byte << 8
-            at += U(1)
-        characters += 1
-    doubtful |= pairs[before]
-    i = np.int64(at)
-    if not doubtful and not (most and characters > most):
-        return i, True
-    first, last, characters = _bare(data, begin, i, characters, kinds)
-    if most and (characters > most or (first == last and i - begin > most and _count(data, begin, i) > most)):
-        return i, False
+def _goes(data, begin, end, characters, most, kinds, ends, strings):  # type: ignore[no-untyped-def]
+    """Whether the word `data[begin:end]` of so many characters goes."""
+    first, last, bare = _bare(data, begin, end, characters, kinds)
+    if most and characters > most and (bare == 0 or bare > most):
+        return True
     for place in range(first, last):
         for which in range(len(ends) - 1):
             if stands_at(data, place, last, strings, ends[which], ends[which + 1]):
-                return i, False
-    return i, True
+                return True
+    return False
 
 
 @piece
@@ -156,12 +162,3 @@ def _bare(data, first, last, characters, kinds):  # type: ignore[no-untyped-def]
             break
         last, characters = begin, characters - 1
     return first, last, characters
-
-
-@piece
-def _count(data, begin, end):  # type: ignore[no-untyped-def]
-    count, i = 0, U(begin)
-    while i < U(end):
-        _, i = decode(data, i, U(end))
-        count += 1
-    return count

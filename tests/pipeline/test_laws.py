@@ -127,6 +127,42 @@ def test_bytes_do_not_depend_on_workers_or_memory(tmp_path):
     assert sealed(one) == sealed(two)
 
 
+EDITING = [
+    "dedup_url",
+    {"dedup_lines": {"min_chars": 1, "min_count": 2, "keep": "none", "within": "corpus"}},
+    "html_leftovers",
+    {"drop_lines": {"repeated": True}},
+    "drop_words",
+    {"drop_trailer": {"min_lines": 1}},
+    {"normalize": {"ftfy": "encoding"}},
+]
+LINE = st.one_of(ANY_TEXT, SENTENCE, st.sampled_from(["{", "http://a.b", "<p>", "&amp;", "the menu", "cafÃ©"]))
+
+
+@FEW
+@given(texts=st.lists(st.lists(LINE, max_size=5).map("\n".join), min_size=2, max_size=8), cut=st.integers(1000, 1200))
+def test_editing_stages_lose_no_document(tmp_path_factory, texts, cut):
+    folder = fresh(tmp_path_factory)
+    lines = [json.dumps({"text": text, "url": f"http://a.b/{i % 5}"}) for i, text in enumerate(texts)]
+    (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
+    result = go(config(folder, "one", stages=EDITING, shard_size=cut))
+    before = kept_after(result, 0).column("id").to_pylist()
+    for count, planned in enumerate([p for p in result.steps if p.kind != "source"], 1):
+        kept = kept_after(result, count)
+        gone = ledger_of(planned)
+        assert sorted(kept.column("id").to_pylist() + gone.column("id").to_pylist()) == sorted(before), planned.name
+        assert not pc.any(pc.equal(gone.column("excerpt"), "")).as_py()  # what was emptied shows what it held
+        before = kept.column("id").to_pylist()
+
+
+def test_bytes_of_editing_stages_do_not_depend_on_workers(tmp_path):
+    corpus(tmp_path)
+    one = go(config(tmp_path, "one", stages=EDITING, shard_size=1000))
+    two = go(config(tmp_path, "two", stages=EDITING, shard_size=1000, run={"workers": 2}))
+    assert next(p for p in one.steps if p.name == "dedup_lines").step.manifest()["tallies"]["lines"] == 15
+    assert sealed(one) == sealed(two)
+
+
 def test_bytes_do_not_depend_on_the_order_in_which_a_folder_lists_its_files(tmp_path, monkeypatch):
     corpus(tmp_path)
     one = go(config(tmp_path, "one"))
