@@ -169,7 +169,8 @@ def _one(data, begin, end, wanted, names, entities, windows, out, base, counts):
                 i, new_line = last, True
                 continue
         byte = data[i]
-        if byte == 60:
+        following = data[i + 1] if i + 1 < end else 0  # looked at here: a call costs more
+        if byte == 60 and (letter(following) or following == 47 or following == 33):
             last, sort = i, 0
             if wanted & BLOCKS and not no_comment and _comment(data, i, end):
                 last = _after_comment(data, i + 4, end)
@@ -177,7 +178,7 @@ def _one(data, begin, end, wanted, names, entities, windows, out, base, counts):
                 if no_comment:
                     last = i
                 counts[0] += last > i
-            elif wanted & (TAGS | BLOCKS):
+            elif wanted & (TAGS | BLOCKS) and following != 33:
                 last, sort = _tag(data, i, end, names)
                 if sort == HIDDEN and wanted & BLOCKS and data[i + 1] != 47:
                     style = data[i + 2] | 32 == 116
@@ -202,7 +203,7 @@ def _one(data, begin, end, wanted, names, entities, windows, out, base, counts):
             if last > i:
                 i = last
                 continue
-        elif byte == 38 and wanted & ENTITIES:
+        elif byte == 38 and wanted & ENTITIES and (letter(following) or following == 35):
             last, o = _entity(data, i, end, entities, windows, out, o)
             if last > i:
                 counts[2] += 1
