@@ -5,6 +5,7 @@ trace(planned, "udhr/zu#12") -> Life(events=[Event(step, what, detail)], text)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -20,6 +21,8 @@ from pipeline.steps.source import shards_of
 from pipeline.store.files import read_table
 from pipeline.store.layers import KEPT, Shard, overlay, read_shard
 from pipeline.store.ledger import LEDGER
+
+SHOWN, EXCERPT = 5, 80  # lines that an edit took out, and characters of each
 
 
 @dataclass
@@ -106,8 +109,20 @@ def _say_change(life: Life, step: Planned, before: dict[str, Any], after: dict[s
     changed = {n: after[n] for n in names if n != "text" and (n not in DOCUMENT.names or after[n] != before.get(n))}
     if after["text"] != before["text"]:
         changed = {"text_bytes": f"{len(before['text'].encode())} -> {len(after['text'].encode())}", **changed}
+        changed |= _lost(before["text"].split("\n"), after["text"].split("\n"))
         life.text = after["text"]
     life.add(step, "changed" if changed else "kept", **changed)
+
+
+def _lost(before: Sequence[str], after: Sequence[str]) -> dict[str, Any]:
+    """How many lines an edit took out or changed, and the beginnings of the first of them."""
+    left = Counter(after)
+    lost = []
+    for line in before:
+        left[line] -= 1
+        if left[line] < 0 and line.strip():
+            lost.append(line[:EXCERPT])
+    return {"lines_lost": len(lost), "lost": lost[:SHOWN]} if lost else {}
 
 
 def _find_rows(life: Life, step: Planned) -> None:

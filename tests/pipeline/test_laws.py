@@ -39,12 +39,12 @@ REAL = [
 
 
 def corpus(folder: Path, count: int = 60) -> Path:
-    """Real sentences, exact and near duplicates among them, over two files."""
+    """Real sentences, exact and near duplicates and a template line among them, over two files."""
     chance = random.Random(5)
     texts = []
     for i in range(count):
         text = " ".join(chance.choices(REAL, k=3)) + (f" number {i}" if i % 3 else "")
-        texts.append(text)
+        texts.append(text + ("\nShare this with your friends" if i % 4 == 1 else ""))
     write_jsonl(folder / "a.jsonl", texts[: count // 2], lang="en")
     write_jsonl(folder / "b.jsonl", texts[count // 2 :])
     return folder
@@ -97,6 +97,17 @@ def test_a_duplicate_in_the_ledger_names_a_twin_that_stayed(tmp_path):
         assert set(ledger.column("twin").to_pylist()) <= kept
 
 
+def test_a_line_that_goes_leaves_its_document_and_the_manifest_counts_every_one(tmp_path):
+    result = go(config(corpus(tmp_path), shard_size=1000))
+    planned = next(p for p in result.steps if p.name == "dedup_lines")
+    before, after = (kept_after(result, steps).column("text").to_pylist() for steps in (1, 2))
+    assert len(before) == len(after)
+    lost = [(b, a) for b, a in zip(before, after, strict=True) if b != a]
+    assert len(lost) == planned.step.manifest()["tallies"]["lines"] == 14  # 15 hold the line, the first keeps it
+    assert all(b == a + "\nShare this with your friends" for b, a in lost)
+    assert [line["total"] for line in planned.step.manifest()["about"]["most"]] == [15]
+
+
 def test_what_breaks_a_bound_is_in_the_ledger_with_value_and_limit(tmp_path):
     write_jsonl(tmp_path / "a.jsonl", ["one", "one two", "one two three"])
     result = go(config(tmp_path, stages=["measure", {"keep": {"bounds": {"words": [2, None]}}}]))
@@ -113,6 +124,43 @@ def test_bytes_do_not_depend_on_workers_or_memory(tmp_path):
     one = go(config(tmp_path, "one", shard_size=1000, **TAIL))
     two = go(config(tmp_path, "two", shard_size=1000, run={"workers": 2, "memory": "9GB"}, **TAIL))
     assert len(sealed(one)) > 40
+    assert sealed(one) == sealed(two)
+
+
+EDITING = [
+    "dedup_url",
+    {"dedup_lines": {"min_chars": 1, "min_count": 2, "keep": "none", "within": "corpus"}},
+    "html_leftovers",
+    {"drop_lines": {"repeated": True}},
+    "drop_words",
+    {"drop_trailer": {"min_lines": 1}},
+    {"normalize": {"ftfy": "encoding"}},
+]
+LINE = st.one_of(ANY_TEXT, SENTENCE, st.sampled_from(["{", "http://a.b", "<p>", "&amp;", "the menu", "cafÃ©"]))
+
+
+@settings(FEW, max_examples=5)
+@given(texts=st.lists(st.lists(LINE, max_size=5).map("\n".join), min_size=2, max_size=8), cut=st.integers(1000, 1200))
+def test_editing_stages_lose_no_document(tmp_path_factory, texts, cut):
+    folder = fresh(tmp_path_factory)
+    lines = [json.dumps({"text": text, "url": f"http://a.b/{i % 5}"}) for i, text in enumerate(texts)]
+    (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
+    result = go(config(folder, "one", stages=EDITING, shard_size=cut))
+    before = kept_after(result, 0).column("id").to_pylist()
+    for count, planned in enumerate([p for p in result.steps if p.kind != "source"], 1):
+        kept = kept_after(result, count)
+        gone = ledger_of(planned)
+        assert sorted(kept.column("id").to_pylist() + gone.column("id").to_pylist()) == sorted(before), planned.name
+        emptied = gone.filter(pc.equal(gone.column("reason"), "emptied")).column("excerpt").to_pylist()
+        assert all(excerpt.strip() for excerpt in emptied)  # the ledger shows what it held
+        before = kept.column("id").to_pylist()
+
+
+def test_bytes_of_editing_stages_do_not_depend_on_workers(tmp_path):
+    corpus(tmp_path)
+    one = go(config(tmp_path, "one", stages=EDITING, shard_size=1000))
+    two = go(config(tmp_path, "two", stages=EDITING, shard_size=1000, run={"workers": 2}))
+    assert next(p for p in one.steps if p.name == "dedup_lines").step.manifest()["tallies"]["lines"] > 15
     assert sealed(one) == sealed(two)
 
 
@@ -272,7 +320,8 @@ def big(folder: Path, megabytes: int) -> Path:
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(5000)]
     with (folder / "a.jsonl").open("w") as file:
         while file.tell() < megabytes * 1_000_000:
-            file.write(json.dumps({"text": " ".join(chance.choices(words, k=400))}) + "\n")
+            lines = [" ".join(chance.choices(words, k=40)) for _ in range(10)]
+            file.write(json.dumps({"text": "\n".join(["a line that stands everywhere", *lines])}) + "\n")
     return folder
 
 
