@@ -7,8 +7,9 @@ Everything that reads a text loads four characters (narrow) or two (wide) at a t
 wide one are not to be compared: tables of words come in both widths. Pieces of the kernel in `measures`.
 """
 
+from typing import Any
+
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
@@ -24,14 +25,16 @@ ASTRAL = 0xF0  # the least first byte of a character above the Basic Multilingua
 NARROW, WIDE = 0, 1
 
 
-@intrinsic
-def ones(typing, x):  # type: ignore[no-untyped-def]
+def _ones(typing, x):  # type: ignore[no-untyped-def]
     """How many bits of a uint64 are set."""
 
     def emit(context, builder, signature, args):  # type: ignore[no-untyped-def]
         return builder.ctpop(args[0])
 
     return types.uint64(types.uint64), emit
+
+
+ones: Any = intrinsic(_ones)
 
 
 def four(text, i):  # type: ignore[no-untyped-def]
@@ -120,13 +123,22 @@ def count_kinds(kinds, count):  # type: ignore[no-untyped-def]
 
 
 @piece
+def count_of(text, count, code):  # type: ignore[no-untyped-def]
+    """How often a character occurs."""
+    found = 0
+    for i in range(count):
+        found += text[i] == code
+    return found
+
+
+@piece
 def longest_line(kinds, count):  # type: ignore[no-untyped-def]
     """Characters of the longest line, its line feed aside, of the kinds as eights in a uint64."""
     longest, begin = 0, 0
     for at in range((count + 7) // 8):
         feeds = kinds[at] & (EVERY * U(FEED))
         while feeds:
-            place = 8 * at + np.int64(trailing_zeros(feeds) >> U(3))
+            place = 8 * at + int(trailing_zeros(feeds) >> U(3))
             longest = max(longest, place - begin)
             begin = place + 1
             feeds &= feeds - U(1)

@@ -3,7 +3,8 @@
 In: `hashes`, (m,) uint64, which are reordered. Out: shares in [0, 1]. Nothing here branches on what a hash is, since
 such a branch cannot be foreseen and costs more than the counting:
 
-1. Most n-grams of most texts occur once. A table of one byte a slot tells most of those: a slot met once holds a single.
+1. Most n-grams of most texts occur once. A table of one byte a slot tells most of those: a slot met
+   once holds a single.
 2. The others each write themselves into a slot of a table; who was not overwritten is counted there, copy by copy, and
    the overwritten go into another round, with other slots. They are few.
 

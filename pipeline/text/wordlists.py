@@ -34,7 +34,7 @@ class WordLists:
     begins: dict[str, tuple[Place, Place]]
 
     def places(self, langs: Sequence[str]) -> np.ndarray:
-        """(n, 2, 3) int64: Place of each document's table for narrow and for wide texts; mask -1 where there is none."""
+        """(n, 2, 3) int64: Place of each document's tables, for narrow and wide texts; mask -1 for none."""
         found = [self.begins.get(lang, (NO_LIST, NO_LIST)) for lang in langs]
         return np.array(found, np.int64).reshape(-1, 2, 3)
 

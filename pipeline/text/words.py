@@ -1,7 +1,7 @@
 """The words of a text, their lengths and hashes, and how many of them a list holds.
 
-In: a text that was read and looked up (`decoding`), its letters in lower case if words are to be hashed. Words are those
-that `measures` defines. A list is a table of words and of runs of up to LONGEST_RUN words (`stopwords`).
+In: a text that was read and looked up (`decoding`), its letters in lower case if words are to be hashed. Words are
+those that `measures` defines. A list is a table of words and of runs of up to LONGEST_RUN words (`wordlists`).
 
 Pieces of the kernel in `measures`. Words are taken in batches, so that room for a long text is bounded.
 """
@@ -47,7 +47,7 @@ def word_hash(text, first, last):  # type: ignore[no-untyped-def]
 
 @piece
 def find_words(text, kinds, count, limit, hashing, listing, room, words, stops, flagged, tallies):  # type: ignore[no-untyped-def]
-    """Counts the words of `text[:count]`; with `hashing`, those in the lists, and with `listing` appends hashes to `words`.
+    """Counts the words of `text[:count]`; with `hashing`, those in the lists; with `listing`, appends to `words`.
 
     Listed are the words that end before the character `limit`; the end of the text ends a word if it lies within.
     `room` is (ends, (CHUNK + 1,) uint32; batch, (BATCH,) uint64).
@@ -61,9 +61,9 @@ def find_words(text, kinds, count, limit, hashing, listing, room, words, stops, 
         if stop == count:
             ends[found] = count - begin
             found += 1
-        made, listed = HISTORY, HISTORY
+        made = listed = HISTORY
         for which in range(found):
-            end = begin + np.int64(ends[which])
+            end = begin + int(ends[which])
             first, last = _trimmed(kinds, first, end)
             if first < last:
                 if hashing:

@@ -114,4 +114,5 @@ def measure(
         "word_repetition": repeated_share(ngrams(finished_words(text, limit), word_size)),
         "line_repetition": line_repetition(text.encode(), limit),
         "flagged_ratio": in_list(found, flagged),
+        "nonword_ratio": share(lambda c: c != "_" and unicodedata.category(c)[0] not in "LMN"),
     }

@@ -8,16 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.text.measures import MEASURES, REPETITION_LIMIT, measure
+from pipeline.text.sourcecode import CODE
 from pipeline.text.wordlists import WordLists
 from pipeline.text.words import CHUNK
 from tests.pipeline.text import measures_twin as twin
 from tests.pipeline.text.texts import ANY_TEXT, array
 
 STOPS = {"en": ["a", "b", "the"], "xx": ["é", "中", "ß", "a b", "中国", "𝒳", "ß é ß é", "a a a a a", "..."]}
+PROSE = tuple(name for name in MEASURES if name not in CODE)
 FLAGGED = {"en": ["B a", "a."], "xx": ["𠀀"]}
 
 
-def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, names=tuple(MEASURES)):
+def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, names=PROSE):
     n = len(texts)
     sizes = np.full(n, char_size, np.int64), np.full(n, word_size, np.int64)
     columns = measure(array(texts), *sizes, [lang] * n, WordLists.of(STOPS), names, limit, WordLists.of(FLAGGED))
