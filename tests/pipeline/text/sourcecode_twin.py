@@ -6,7 +6,7 @@ import re
 from pipeline.text.sourcecode import GENERATED, LICENCE
 
 WORD = rb"[A-Za-z0-9_\x80-\xff]"
-NUMBER = rb"0[xX][0-9a-fA-F]+[uUlL]*|(?=[a-fA-F]*[0-9])[0-9a-fA-F]{16,}|(?<=\\)x[0-9a-fA-F]{2}"
+NUMBER = rb"0[xX][0-9a-fA-F]+[uUlL]*|(?=[a-fA-F]*[0-9])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{16,}|(?<=\\)x[0-9a-fA-F]{2}"
 HEX = re.compile(rb"(?<!%s)(?:%s)(?!%s)" % (WORD, NUMBER, WORD))
 BASE64 = re.compile(rb"[A-Za-z0-9+/=]{64,}")
 
@@ -17,7 +17,8 @@ def hex_bytes(data: bytes) -> int:
 
 def base64_bytes(data: bytes) -> int:
     runs = [found[0] for found in BASE64.finditer(data)]
-    return sum(len(run) for run in runs if all(re.search(sort, run) for sort in (b"[A-Z]", b"[a-z]", b"[0-9]")))
+    least = {b"[A-Z]": 8, b"[a-z]": 8, b"[0-9]": 16}
+    return sum(len(run) for run in runs if all(n * len(re.findall(sort, run)) >= len(run) for sort, n in least.items()))
 
 
 def head(data: bytes, lines: int) -> str:
