@@ -143,3 +143,9 @@ def longest_line(kinds, count):  # type: ignore[no-untyped-def]
             begin = place + 1
             feeds &= feeds - U(1)
     return max(longest, count - begin)
+
+
+@piece
+def ends_line(kinds, count):  # type: ignore[no-untyped-def]
+    """Whether the last of the characters is a line feed."""
+    return kinds[count - 1] & FEED != 0

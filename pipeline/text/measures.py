@@ -36,23 +36,36 @@ import pyarrow as pa
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import flags, lowered
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.decoding import PAD, count_kinds, count_of, is_wide, longest_line, look_up, lower_case, read
+from pipeline.text.decoding import (
+    PAD,
+    count_kinds,
+    count_of,
+    ends_line,
+    is_wide,
+    longest_line,
+    look_up,
+    lower_case,
+    read,
+)
 from pipeline.text.ngrams import character_grams, word_grams
 from pipeline.text.repeated_lines import repeated_lines
 from pipeline.text.repeats import repeated_share, scratch, top_share
 from pipeline.text.sourcecode import CODE, code_measures
 from pipeline.text.wordlists import WordLists
 from pipeline.text.words import (
-    BATCH,
     CHUNK,
-    FLAGS,
+    HISTORY,
     LISTED,
     LONGEST_WORD,
-    STOPS,
+    MADE,
     TALLIES,
     WORD_CHARACTERS,
     WORDS,
     find_words,
+    hash_words,
+    matches,
+    next_batch,
+    word_room,
 )
 
 # What a measure needs to be done: only what the wanted ones need is done
@@ -95,7 +108,8 @@ def measure(
     flagged: WordLists | None = None,
 ) -> dict[str, pa.Array]:
     """`{name: (n,)}` in the types of MEASURES. `char_sizes` and `word_sizes` are (n,) int64, n-gram sizes >= 1."""
-    columns = code_measures(texts, [name for name in names if name in CODE])
+    of_code = [name for name in names if name in CODE]
+    columns = code_measures(texts, of_code) if of_code else {}
     names, wanted = [name for name in names if name in _TABLE], names
     offsets, data = buffers(texts)
     lists = {"stopword_ratio": stop_words, "flagged_ratio": flagged or WordLists.of({})}
@@ -120,41 +134,44 @@ def _column(name: str, values: np.ndarray, places: dict[str, np.ndarray]) -> pa.
 
 @kernel
 def _measure(data, offsets, table, lower, char_sizes, word_sizes, stops, flagged, work, limit):  # type: ignore[no-untyped-def]
-    """(n, len(MEASURES)) float64; counts are exact below 2^53."""
+    """(n, COLUMNS) float64; counts are exact below 2^53."""
     n = len(offsets) - 1
     out = np.zeros((n, COLUMNS))
-    longest, longest_wide = 0, 0
-    wide = np.zeros(n, np.uint8)
+    longest, longest_narrow, longest_wide = 0, 0, 0
     for d in range(n):
-        length = offsets[d + 1] - offsets[d]
-        longest = max(longest, length)
-        if work & KINDS and is_wide(data, offsets[d], offsets[d + 1]):
-            wide[d] = 1
-            longest_wide = max(longest_wide, length)
-    decoded = longest if work & KINDS else 0
-    narrow_text = np.empty(decoded + PAD, np.uint16)
-    wide_text = np.empty(longest_wide + PAD, np.uint32)
-    kinds = np.empty((decoded + PAD + 7) // 8, np.uint64)
-    repeating = work & (CHAR_GRAMS | WORD_GRAMS) != 0
-    room = scratch(min(longest, limit) if repeating else 0)
-    grams = np.empty(min(longest, limit) if work & CHAR_GRAMS else 0, np.uint64)
-    # a word and what ends it take two bytes at least
-    words = np.empty(min(longest // 2 + 1, limit) if work & WORD_GRAMS else 0, np.uint64)
-    word_room = np.empty(CHUNK + 1, np.uint32), np.empty(BATCH, np.uint64)
-    tallies = np.empty(TALLIES, np.int64)
-    rooms = room, grams, words, word_room, kinds, tallies
+        longest = max(longest, offsets[d + 1] - offsets[d])
+    wide = np.zeros(n, np.uint8)
+    if work & KINDS:
+        for d in range(n):
+            length = offsets[d + 1] - offsets[d]
+            wide[d] = is_wide(data, offsets[d], offsets[d + 1])
+            longest_narrow = max(longest_narrow, length * (1 - wide[d]))
+            longest_wide = max(longest_wide, length * wide[d])
+    texts = np.empty(longest_narrow + PAD, np.uint16), np.empty(longest_wide + PAD, np.uint32)
+    kinds = np.empty((max(longest_narrow, longest_wide) + PAD + 7) // 8, np.uint64)
+    room = scratch(min(longest, limit) if work & (CHAR_GRAMS | WORD_GRAMS) else 0)
+    grams = np.empty(min(longest, limit) if work & (CHAR_GRAMS | WORD_GRAMS) else 0, np.uint64)
+    rooms = room, grams, word_room(), kinds, np.empty(TALLIES, np.int64)
     for d in range(n):
         begin, end = offsets[d], offsets[d + 1]
-        sizes = char_sizes[d], word_sizes[d]
-        lists = _list(stops, d, wide[d]), _list(flagged, d, wide[d])
-        out[d, 2] = end - begin
-        if work & KINDS and wide[d]:
-            _characters(data, begin, end, wide_text, table, lower, sizes, lists, work, limit, rooms, out[d])
-        elif work & KINDS:
-            _characters(data, begin, end, narrow_text, table, lower, sizes, lists, work, limit, rooms, out[d])
+        row = out[d]
+        row[2] = end - begin
+        if work & KINDS:
+            count = _read(data, begin, end, texts, wide[d], table, kinds)
+            _characters(texts, wide[d], count, work, rooms, row)
+            if work & CHAR_GRAMS:
+                many = _char_grams(texts, wide[d], min(count, limit), char_sizes[d], grams)
+                row[12] = top_share(grams, many, room)
+            if work & HASHED:
+                _lower(texts, wide[d], count, lower)
+            if work & WORDS_FOUND:
+                lists = _list(stops, d, wide[d]), _list(flagged, d, wide[d])
+                listed = _words(texts, wide[d], count, lists, work, limit, rooms, row)
+                if work & WORD_GRAMS:
+                    row[13] = repeated_share(grams, word_grams(grams, listed, word_sizes[d]), room)
         if work & LINES_AGAIN:
             stop = min(end, begin + limit)
-            out[d, 14] = repeated_lines(data, begin, stop, stop == end)
+            row[14] = repeated_lines(data, begin, stop, stop == end)
     return out
 
 
@@ -165,34 +182,74 @@ def _list(lists, d, wide):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _characters(data, begin, end, text, table, lower, sizes, lists, work, limit, rooms, row):  # type: ignore[no-untyped-def]
-    """The measures of one text that need its characters; `text` is room for them, narrow or wide."""
-    room, grams, words, word_room, eights, tallies = rooms
-    kinds = eights.view(np.uint8)
-    count = read(data, begin, end, text)
-    look_up(text, count, table, kinds)
+def _read(data, begin, end, texts, wide, table, kinds):  # type: ignore[no-untyped-def]
+    """Decodes a text into one of `texts`, (narrow, wide), and looks up its kinds; how many characters."""
+    if wide:
+        count = read(data, begin, end, texts[1])
+        look_up(texts[1], count, table, kinds.view(np.uint8))
+        return count
+    count = read(data, begin, end, texts[0])
+    look_up(texts[0], count, table, kinds.view(np.uint8))
+    return count
+
+
+@piece
+def _char_grams(texts, wide, count, size, grams):  # type: ignore[no-untyped-def]
+    if wide:
+        return character_grams(texts[1], count, size, grams)
+    return character_grams(texts[0], count, size, grams)
+
+
+@piece
+def _lower(texts, wide, count, lower):  # type: ignore[no-untyped-def]
+    if wide:
+        lower_case(texts[1], count, lower)
+    else:
+        lower_case(texts[0], count, lower)
+
+
+@piece
+def _characters(texts, wide, count, work, rooms, row):  # type: ignore[no-untyped-def]
+    """What follows from the characters alone."""
+    _, _, _, eights, _ = rooms
     specials, digits, alnums, feeds = count_kinds(eights, count)
     row[1], row[11] = count, longest_line(eights, count)
-    row[3] = feeds + (count > 0 and text[count - 1] != 10)
+    row[3] = feeds + (count > 0 and not ends_line(eights.view(np.uint8), count))
+    if row[3]:
+        row[10] = (count - feeds) / row[3]
     if count:
         row[6], row[7], row[8] = specials / count, digits / count, alnums / count
         if work & UNDERSCORES:
-            row[16] = (count - alnums - count_of(text, count, 95)) / count
-    if row[3]:
-        row[10] = (count - feeds) / row[3]
-    if work & CHAR_GRAMS:
-        row[12] = top_share(grams, character_grams(text, min(count, limit), sizes[0], grams), room)
-    if work & HASHED:
-        lower_case(text, count, lower)
-    if work & WORDS_FOUND:
-        tallies[:] = 0
-        stops, flagged = lists
-        listing = work & WORD_GRAMS != 0
-        find_words(text, kinds, count, limit, work & HASHED != 0, listing, word_room, words, stops, flagged, tallies)
-        row[0], row[5] = tallies[WORDS], tallies[LONGEST_WORD]
-        if tallies[WORDS]:
-            row[4] = tallies[WORD_CHARACTERS] / tallies[WORDS]
-            row[9] = min(tallies[STOPS] / tallies[WORDS], 1.0)
-            row[15] = min(tallies[FLAGS] / tallies[WORDS], 1.0)
-    if work & WORD_GRAMS:
-        row[13] = repeated_share(words, word_grams(words, tallies[LISTED], sizes[1]), room)
+            lines = count_of(texts[1], count, 95) if wide else count_of(texts[0], count, 95)
+            row[16] = (count - alnums - lines) / count
+
+
+@piece
+def _words(texts, wide, count, lists, work, limit, rooms, row):  # type: ignore[no-untyped-def]
+    """What follows from the words; how many of them were listed, for their n-grams."""
+    _, words, places, eights, tallies = rooms
+    stops, flagged = lists
+    batch = places[3]
+    tallies[:] = 0
+    batch[:HISTORY] = 0
+    first, total, stopped, flags = 0, 0, 0, 0
+    for begin in range(0, count, CHUNK):
+        first = find_words(eights.view(np.uint8), begin, count, first, limit, places, tallies)
+        if work & HASHED:
+            made, listed = tallies[MADE], tallies[LISTED]
+            if wide:
+                hash_words(texts[1], places, made)
+            else:
+                hash_words(texts[0], places, made)
+            if work & WORD_GRAMS:
+                words[total : total + listed - HISTORY] = batch[HISTORY:listed]
+                total += listed - HISTORY
+            stopped += matches(batch, made, stops)
+            flags += matches(batch, made, flagged)
+            next_batch(batch, made)
+    row[0], row[5] = tallies[WORDS], tallies[LONGEST_WORD]
+    if tallies[WORDS]:
+        row[4] = tallies[WORD_CHARACTERS] / tallies[WORDS]
+        row[9] = min(stopped / tallies[WORDS], 1.0)
+        row[15] = min(flags / tallies[WORDS], 1.0)
+    return total

@@ -100,8 +100,6 @@ def _count(hashes, m, room):  # type: ignore[no-untyped-def]
     bits = 0
     while m >> bits > PART and bits < PARTS_BITS:
         bits += 1
-    if bits == 0:
-        return _count_part(hashes, 0, m, room, (0, 0, 0, 0))
     so_far = (0, 0, 0, 0)
     starts = _part(hashes, m, bits)
     for part in range(1 << bits):
@@ -112,8 +110,11 @@ def _count(hashes, m, room):  # type: ignore[no-untyped-def]
 @piece
 def _part(hashes, m, bits):  # type: ignore[no-untyped-def]
     """Reorders by the highest `bits` bits; (2^bits + 1,) where each part begins."""
-    shift = U(64 - bits)
     starts = np.zeros((1 << bits) + 1, np.int64)
+    if bits == 0:
+        starts[1] = m
+        return starts
+    shift = U(64 - bits)
     for i in range(m):
         starts[np.int64(hashes[i] >> shift) + 1] += 1
     for part in range(1 << bits):

@@ -183,7 +183,12 @@ def _head(data, begin, end, lines):  # type: ignore[no-untyped-def]
 
 @piece
 def _holds(data, begin, end, patterns):  # type: ignore[no-untyped-def]
+    firsts = np.zeros(256, np.bool_)
+    for which in range(len(patterns)):
+        firsts[patterns[which, 0]] = True
     for at in range(begin, end):
+        if not firsts[_small(data[at])]:
+            continue
         for which in range(len(patterns)):
             i = 0
             while patterns[which, i] and at + i < end and _small(data[at + i]) == patterns[which, i]:

@@ -20,7 +20,7 @@ from pipeline.text.characters import U, flags, lowered
 from pipeline.text.compiling import kernel
 from pipeline.text.decoding import PAD, look_up, lower_case, read
 from pipeline.text.hashing import joined
-from pipeline.text.words import BATCH, CHUNK, LONGEST_RUN, TALLIES, WINDOW, WORDS, find_words
+from pipeline.text.words import CHUNK, HISTORY, LONGEST_RUN, MADE, TALLIES, WINDOW, find_words, hash_words, word_room
 
 NO_LIST = (0, -1, 1)
 Place = tuple[int, int, int]  # first slot, mask, words of the longest entry
@@ -106,9 +106,7 @@ def _runs(offsets, data, table, lower, like):  # type: ignore[no-untyped-def]
         longest = max(longest, offsets[d + 1] - offsets[d])
     text = np.empty(longest + PAD, like.dtype)
     kinds = np.empty(longest + PAD, np.uint8)
-    words = np.empty(longest + 1, U)
-    room = np.empty(CHUNK + 1, np.uint32), np.empty(BATCH, U)
-    none = np.zeros(1, U), 0, -1, 1
+    room = word_room()
     tallies = np.empty(TALLIES, np.int64)
     hashes, counts = np.zeros(n, U), np.zeros(n, np.int64)
     for d in range(n):
@@ -116,9 +114,11 @@ def _runs(offsets, data, table, lower, like):  # type: ignore[no-untyped-def]
         look_up(text, count, table, kinds)
         lower_case(text, count, lower)
         tallies[:] = 0
-        find_words(text, kinds, count, count, True, True, room, words, none, none, tallies)
-        counts[d] = tallies[WORDS]
+        find_words(kinds, 0, min(count, CHUNK), 0, count, room, tallies)
+        made = tallies[MADE]
+        hash_words(text, room, made)
+        counts[d] = made - HISTORY
         for back in range(min(counts[d], LONGEST_RUN)):
-            word = words[counts[d] - 1 - back]
+            word = room[3][made - 1 - back]
             hashes[d] = joined(hashes[d], word) if back else word
     return hashes, counts

@@ -19,8 +19,8 @@ LONGEST_RUN = 4  # words of an entry of a list
 HISTORY = LONGEST_RUN - 1  # words of the batch before that a run may begin with
 BATCH = HISTORY + 2 * (CHUNK + 1)  # each separator may end a word and be one
 WINDOW = 4  # slots of a table, from its home on, that an entry may stand in: all are looked at, without a branch
-WORDS, WORD_CHARACTERS, LONGEST_WORD, LISTED, STOPS, FLAGS = range(6)
-TALLIES = 6
+WORDS, WORD_CHARACTERS, LONGEST_WORD, MADE, LISTED = range(5)
+TALLIES = 5
 # what to keep of each load of a word's first 8 characters, by its length: [narrow or wide][length][load]
 KEPT = np.array(
     [
@@ -46,48 +46,66 @@ def word_hash(text, first, last):  # type: ignore[no-untyped-def]
 
 
 @piece
-def find_words(text, kinds, count, limit, hashing, listing, room, words, stops, flagged, tallies):  # type: ignore[no-untyped-def]
-    """Counts the words of `text[:count]`; with `hashing`, those in the lists; with `listing`, appends to `words`.
+def word_room():  # type: ignore[no-untyped-def]
+    """Room for the words of a chunk: (ends, firsts, lasts, batch)."""
+    return (
+        np.empty(CHUNK + 1, np.uint32),
+        np.empty(BATCH, np.int64),
+        np.empty(BATCH, np.int64),
+        np.zeros(BATCH, np.uint64),
+    )
 
-    Listed are the words that end before the character `limit`; the end of the text ends a word if it lies within.
-    `room` is (ends, (CHUNK + 1,) uint32; batch, (BATCH,) uint64).
+
+@piece
+def find_words(kinds, begin, count, first, limit, room, tallies):  # type: ignore[no-untyped-def]
+    """Finds the words that end in the chunk from `begin` on; where the next may begin. A text's last chunk ends a word.
+
+    Their places stand in `firsts` and `lasts` from HISTORY on, up to tallies[MADE]; up to tallies[LISTED] those that
+    end before the character `limit` (the end of the text ends a word if it lies within).
     """
-    ends, batch = room
-    batch[:HISTORY] = 0
-    first = 0
-    for begin in range(0, count, CHUNK):
-        stop = min(begin + CHUNK, count)
-        found = _separators(kinds, begin, stop, ends)
-        if stop == count:
-            ends[found] = count - begin
-            found += 1
-        made = listed = HISTORY
-        for which in range(found):
-            end = begin + int(ends[which])
-            first, last = _trimmed(kinds, first, end)
-            if first < last:
-                if hashing:
-                    batch[made] = word_hash(text, first, last)
-                made += 1
-                tallies[WORD_CHARACTERS] += last - first
-                tallies[LONGEST_WORD] = max(tallies[LONGEST_WORD], last - first)
-            if kinds[end] & (UNSPACED | SPECIAL) == UNSPACED:
-                if hashing:
-                    batch[made] = word_hash(text, end, end + 1)
-                made += 1
-                tallies[WORD_CHARACTERS] += 1
-                tallies[LONGEST_WORD] = max(tallies[LONGEST_WORD], 1)
-            first = end + 1
-            if end < limit or count <= limit:
-                listed = made
-        tallies[WORDS] += made - HISTORY
-        if listing:
-            words[tallies[LISTED] : tallies[LISTED] + listed - HISTORY] = batch[HISTORY:listed]
-            tallies[LISTED] += listed - HISTORY
-        tallies[STOPS] += _matches(batch, made, stops)
-        tallies[FLAGS] += _matches(batch, made, flagged)
-        for before in range(HISTORY):
-            batch[before] = batch[made - HISTORY + before]
+    ends, firsts, lasts, _ = room
+    stop = min(begin + CHUNK, count)
+    found = _separators(kinds, begin, stop, ends)
+    if stop == count:
+        ends[found] = count - begin
+        found += 1
+    made = listed = HISTORY
+    characters, longest = tallies[WORD_CHARACTERS], tallies[LONGEST_WORD]
+    for which in range(found):
+        end = begin + int(ends[which])
+        begun, last = _trimmed(kinds, first, end)
+        if begun < last:
+            firsts[made], lasts[made] = begun, last
+            made += 1
+            characters += last - begun
+            longest = max(longest, last - begun)
+        if kinds[end] & (UNSPACED | SPECIAL) == UNSPACED:
+            firsts[made], lasts[made] = end, end + 1
+            made += 1
+            characters += 1
+            longest = max(longest, 1)
+        first = end + 1
+        if end < limit or count <= limit:
+            listed = made
+    tallies[WORD_CHARACTERS], tallies[LONGEST_WORD] = characters, longest
+    tallies[WORDS] += made - HISTORY
+    tallies[MADE], tallies[LISTED] = made, listed
+    return first
+
+
+@piece
+def hash_words(text, room, made):  # type: ignore[no-untyped-def]
+    """Hashes the words that were found into the batch; of the batch before, the last stay in front."""
+    _, firsts, lasts, batch = room
+    for at in range(HISTORY, made):
+        batch[at] = word_hash(text, firsts[at], lasts[at])
+
+
+@piece
+def next_batch(batch, made):  # type: ignore[no-untyped-def]
+    """Moves the last words of a batch in front of the next."""
+    for before in range(HISTORY):
+        batch[before] = batch[made - HISTORY + before]
 
 
 @piece
@@ -111,7 +129,7 @@ def _trimmed(kinds, first, last):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _matches(batch, made, table):  # type: ignore[no-untyped-def]
+def matches(batch, made, table):  # type: ignore[no-untyped-def]
     """How many words, and runs of words that end in the batch, are in a list: (slots, first, mask, longest run)."""
     slots, first, mask, longest = table
     if mask < 0:
