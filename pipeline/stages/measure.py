@@ -82,8 +82,6 @@ class Measure(RowStage):
     def _lists_are_used(self) -> Measure:
         if self.flagged and "flagged_ratio" not in self.names:
             raise ValueError("flagged: the lists would not be used; add flagged_ratio to names")
-        if "flagged_ratio" in self.names and not self.flagged:
-            raise ValueError("flagged_ratio has no lists; add flagged: {en: lists/en.txt}")
         if self.stop_words and "stopword_ratio" not in self.names:
             raise ValueError("stop_words: the lists would not be used; add stopword_ratio to names")
         return self
