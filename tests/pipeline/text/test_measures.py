@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -94,10 +95,45 @@ def test_a_language_without_a_list_has_no_stopword_ratio():
     assert measured(["the"], lang="en")[0]["stopword_ratio"] == 1
 
 
+FLOODS = ("a", "a ", "\n a", "中", "ab1", " ", "😀", "a\u0301\u0301\u0301", "-", "\x00", "\u202e", "A")
+
+
+def seconds(text: str) -> float:
+    begin = time.process_time()
+    measured([text], lang="en")
+    return time.process_time() - begin
+
+
 def test_no_text_takes_more_than_linear_time():
-    for part in ("a", "a ", "\n a", "中", "ab1", " "):
-        short, long = (part * (size // len(part)) for size in (100_000, 1_600_000))
-        measured([short])  # compiled by now
-        begin = time.process_time()
-        measured([long])
-        assert time.process_time() - begin < 1.6, part  # 1 MB/s: ten times slower than the slowest here
+    every = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+    for part in (*FLOODS, every):
+        short, long = (part * (size // len(part) + 1) for size in (100_000, 1_600_000))
+        seconds(short[:100_000])  # compiled by now
+        assert seconds(long[:1_600_000]) < 1.6, part[:10]  # 1 MB/s: ten times slower than the slowest here
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("part", FLOODS)
+def test_a_line_of_100_megabytes_takes_seconds(part):
+    assert seconds(part * (100_000_000 // len(part.encode()))) < 30
+
+
+def test_a_text_with_every_character_equals_its_twin():
+    text = "".join(chr(c) for c in range(0, 0x110000, 7) if not 0xD800 <= c < 0xE000)
+    assert measured([text + text[:500]], 3, 2, "xx") == [
+        twin.measure(text + text[:500], 3, 2, STOPS["xx"], FLAGGED["xx"], REPETITION_LIMIT)
+    ]
+
+
+def test_bytes_that_are_no_utf8_are_measured_without_reading_beyond_them():
+    bad = pa.array([b"ab\xf0\x9f", b"\xff\xfe", b"\xe4\xb8", b"ok"], pa.large_binary())
+    sizes = np.full(4, 3, np.int64), np.full(4, 2, np.int64)
+    columns = measure(bad, *sizes, ["en"] * 4, WordLists.of(STOPS), ["characters", "bytes"])
+    assert columns["characters"].to_pylist() == [4, 2, 2, 2]  # a byte that begins nothing is one U+FFFD
+
+
+def test_what_is_not_asked_for_changes_nothing():
+    text = "The cat, a dog: the CAT a dog. " * 3
+    whole = measured([text], 3, 2, "en")[0]
+    for name in PROSE:
+        assert measured([text], 3, 2, "en", names=[name])[0] == {name: whole[name]}
