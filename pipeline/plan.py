@@ -87,8 +87,7 @@ def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path
 
 
 def _stage(stage: Stage, number: int, before: list[str], workdir: Path) -> Planned:
-    parameters = stage.model_dump(mode="json")
-    recipe = _recipe(stage.name, stage.version, parameters, stage.packages, before)
+    recipe = _recipe(stage.name, stage.version, stage.parameters(), stage.packages, before)
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version
     kind = "row" if isinstance(stage, RowStage) else "corpus"

@@ -3,23 +3,27 @@
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.text.measures import MEASURES, REPETITION_LIMIT, measure
-from pipeline.text.scan import BLOCK
-from pipeline.text.stopwords import StopLists
+from pipeline.text.sourcecode import CODE
+from pipeline.text.wordlists import WordLists
+from pipeline.text.words import CHUNK
 from tests.pipeline.text import measures_twin as twin
 from tests.pipeline.text.texts import ANY_TEXT, array
 
-STOPS = {"en": ["a", "b", "the"], "xx": ["é", "中", "ß", "not met"]}
+STOPS = {"en": ["a", "b", "the"], "xx": ["é", "中", "ß", "a b", "中国", "𝒳", "ß é ß é", "a a a a a", "..."]}
+PROSE = tuple(name for name in MEASURES if name not in CODE)
+FLAGGED = {"en": ["B a", "a."], "xx": ["𠀀"]}
 
 
-def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, names=tuple(MEASURES)):
+def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, names=PROSE):
     n = len(texts)
     sizes = np.full(n, char_size, np.int64), np.full(n, word_size, np.int64)
-    columns = measure(array(texts), *sizes, [lang] * n, StopLists.of(STOPS), names, limit)
+    columns = measure(array(texts), *sizes, [lang] * n, WordLists.of(STOPS), names, limit, WordLists.of(FLAGGED))
     return [
         dict(zip(columns, row, strict=True)) for row in zip(*(c.to_pylist() for c in columns.values()), strict=True)
     ]
@@ -34,16 +38,16 @@ def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, 
     st.sampled_from([3, 20, REPETITION_LIMIT]),
 )
 def test_the_kernel_equals_its_twin_on_any_text(texts, char_size, word_size, lang, limit):
-    stops = set(STOPS[lang]) if lang else None
-    expected = [twin.measure(text, char_size, word_size, stops, limit) for text in texts]
+    lists = STOPS.get(lang), FLAGGED.get(lang)
+    expected = [twin.measure(text, char_size, word_size, *lists, limit) for text in texts]
     assert measured(texts, char_size, word_size, lang, limit) == expected
 
 
 @pytest.mark.parametrize("part", ["word ", "x", "中", "a.", "é\n", "\n", " ", "-"])
-@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
-def test_blocks_join_without_a_seam(part, length):
+@pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_chunks_join_without_a_seam(part, length):
     text = (part * length)[:length] + "the end"
-    assert measured([text], 3, 2, "en") == [twin.measure(text, 3, 2, set(STOPS["en"]), REPETITION_LIMIT)]
+    assert measured([text], 3, 2, "en") == [twin.measure(text, 3, 2, STOPS["en"], FLAGGED["en"], REPETITION_LIMIT)]
 
 
 def test_a_long_text_with_many_different_ngrams_is_counted_exactly():
@@ -91,10 +95,45 @@ def test_a_language_without_a_list_has_no_stopword_ratio():
     assert measured(["the"], lang="en")[0]["stopword_ratio"] == 1
 
 
+FLOODS = ("a", "a ", "\n a", "中", "ab1", " ", "😀", "a\u0301\u0301\u0301", "-", "\x00", "\u202e", "A")
+
+
+def seconds(text: str) -> float:
+    begin = time.process_time()
+    measured([text], lang="en")
+    return time.process_time() - begin
+
+
 def test_no_text_takes_more_than_linear_time():
-    for part in ("a", "a ", "\n a", "中", "ab1", " "):
-        short, long = (part * (size // len(part)) for size in (100_000, 1_600_000))
-        measured([short])  # compiled by now
-        begin = time.process_time()
-        measured([long])
-        assert time.process_time() - begin < 1.6, part  # 1 MB/s: ten times slower than the slowest here
+    every = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+    for part in (*FLOODS, every):
+        short, long = (part * (size // len(part) + 1) for size in (100_000, 1_600_000))
+        seconds(short[:100_000])  # compiled by now
+        assert seconds(long[:1_600_000]) < 1.6, part[:10]  # 1 MB/s: ten times slower than the slowest here
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("part", FLOODS)
+def test_a_line_of_100_megabytes_takes_seconds(part):
+    assert seconds(part * (100_000_000 // len(part.encode()))) < 30
+
+
+def test_a_text_with_every_character_equals_its_twin():
+    text = "".join(chr(c) for c in range(0, 0x110000, 7) if not 0xD800 <= c < 0xE000)
+    assert measured([text + text[:500]], 3, 2, "xx") == [
+        twin.measure(text + text[:500], 3, 2, STOPS["xx"], FLAGGED["xx"], REPETITION_LIMIT)
+    ]
+
+
+def test_bytes_that_are_no_utf8_are_measured_without_reading_beyond_them():
+    bad = pa.array([b"ab\xf0\x9f", b"\xff\xfe", b"\xe4\xb8", b"ok"], pa.large_binary())
+    sizes = np.full(4, 3, np.int64), np.full(4, 2, np.int64)
+    columns = measure(bad, *sizes, ["en"] * 4, WordLists.of(STOPS), ["characters", "bytes"])
+    assert columns["characters"].to_pylist() == [4, 2, 2, 2]  # a byte that begins nothing is one U+FFFD
+
+
+def test_what_is_not_asked_for_changes_nothing():
+    text = "The cat, a dog: the CAT a dog. " * 3
+    whole = measured([text], 3, 2, "en")[0]
+    for name in PROSE:
+        assert measured([text], 3, 2, "en", names=[name])[0] == {name: whole[name]}
