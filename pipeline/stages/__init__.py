@@ -9,8 +9,9 @@ from pipeline.stages.identify import Identify
 from pipeline.stages.keep import Keep
 from pipeline.stages.measure import Measure
 from pipeline.stages.normalize import Normalize
+from pipeline.stages.perplexity import Perplexity
 from pipeline.stages.redact import Redact
 
 STAGES: dict[str, type[Stage]] = {
-    stage.name: stage for stage in (Normalize, Identify, Measure, Keep, DedupExact, DedupNear, Redact)
+    stage.name: stage for stage in (Normalize, Identify, Measure, Perplexity, Keep, DedupExact, DedupNear, Redact)
 }

@@ -20,8 +20,10 @@ Two kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(do
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -126,6 +128,10 @@ class Stage(BaseModel):
     def packages(self) -> tuple[str, ...]:
         """Distributions whose version goes into the recipe, because the bytes depend on them."""
         return ()
+
+    def parameters(self, digest_of: Callable[[Path], str]) -> dict[str, Any]:
+        """What the bytes depend on, for the recipe. A stage that reads a file puts its digest here, not its place."""
+        return self.model_dump(mode="json")
 
     @property
     def needs(self) -> tuple[str, ...]:
