@@ -91,9 +91,7 @@ class Perplexity(RowStage):
     def _there(cls, value: Files) -> Files:
         for lang, path in value:
             if not path.is_file():
-                raise ValueError(
-                    f"there is no file {str(path)!r}; name where the model of {lang!r} lies"
-                )
+                raise ValueError(f"there is no file {str(path)!r}; name where the model of {lang!r} lies")
         return value
 
     @model_validator(mode="after")
@@ -107,9 +105,7 @@ class Perplexity(RowStage):
                 raise ValueError(f"the package {package} is not installed: pip install 'seedbed[perplexity]'")
         for _, path in self.models:
             if not _is_model(path):
-                raise ValueError(
-                    f"{str(path)!r} is no KenLM model: name an ARPA file or what build_binary made of it"
-                )
+                raise ValueError(f"{str(path)!r} is no KenLM model: name an ARPA file or what build_binary made of it")
         return self
 
     @property
