@@ -44,6 +44,7 @@ class Measure(RowStage):
     """
 
     name: ClassVar[str] = "measure"
+    version: ClassVar[int] = 2  # 2: other stop words
     unicode_tables: ClassVar[bool] = True
 
     names: tuple[str, ...] = Field(tuple(MEASURES), description="which; all by default")
