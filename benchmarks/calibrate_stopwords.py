@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def mixed(patterns: list[str], each: int) -> list[tuple[str, list[Document]]]:
-    """For each of the 13 languages, documents that claim to be in it: they are, or they are in another of its script."""
+    """For each of the 13 languages, documents under its name: in it, or in others of its script."""
     scripts = {lang: one.script for lang, one in LANGUAGES.items()} | OTHER_SCRIPTS
     found: dict[str, list[Document]] = {lang: [] for lang in scripts}
     for document in documents(patterns, scripts, each):

@@ -6,7 +6,6 @@
 Which documents are taken depends on the files alone: those with the smallest digests of their text, in each language.
 """
 
-import glob
 import hashlib
 import heapq
 import io
@@ -24,6 +23,7 @@ from pipeline.text.languages import canonical
 
 REQUIREMENTS = ["numpy==2.4.6", "pandas==3.1.1", "emoji==1.6.1"]
 ROOTS = ("ar", "bn", "ca", "en", "es", "eu", "fr", "hi", "id", "pt", "ur", "vi", "zh-hans")
+LEXICON = "gatitos"  # a source that is no running text
 LONGEST = 50_000  # characters: the original takes seconds for longer ones
 
 
@@ -32,12 +32,12 @@ class Document(NamedTuple):
     lang: str
 
 
-def documents(patterns: Iterable[str], langs: Iterable[str], each: int, least: int = 1) -> list[Document]:
-    """Up to `each` documents of `least` characters or more for each language; texts that occur twice are taken once."""
+def documents(patterns: Iterable[str], langs: Iterable[str], each: int, without: Iterable[str] = ()) -> list[Document]:
+    """Up to `each` documents for each language, without some sources; a text that occurs twice is taken once."""
     chosen: dict[str, list[tuple[int, str]]] = {lang: [] for lang in langs}
     seen: set[int] = set()
-    for text, lang in _read(patterns):
-        if lang not in chosen or not least <= len(text) <= LONGEST:
+    for text, lang in _read(patterns, {*without, LEXICON}):
+        if lang not in chosen or not 0 < len(text) <= LONGEST:
             continue
         place = -int.from_bytes(hashlib.sha256(text.encode(errors="replace")).digest()[:8])
         if place not in seen:
@@ -47,13 +47,13 @@ def documents(patterns: Iterable[str], langs: Iterable[str], each: int, least: i
     return [Document(text, lang) for lang, found in chosen.items() for _, text in sorted(found, reverse=True)]
 
 
-def _read(patterns: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for path in (Path(path) for pattern in patterns for path in sorted(glob.glob(pattern))):
+def _read(patterns: Iterable[str], without: set[str]) -> Iterator[tuple[str, str]]:
+    for path in (path for pattern in patterns for path in sorted(Path(pattern).parent.glob(Path(pattern).name))):
         opened = zstandard.open(path, "rb") if path.suffix == ".zst" else path.open("rb")
         with opened as file:
             for line in io.TextIOWrapper(file, encoding="utf-8"):
                 row = json.loads(line)
-                if row["meta"].get("source") != "gatitos":  # a lexicon is no text
+                if row["meta"].get("source") not in without:
                     yield row["text"], canonical(row.get("lang") or row["meta"]["lang"])
 
 

@@ -5,15 +5,16 @@
 FOLDER is `preprocessing/training/01b_oscar_cleaning_and_filtering` of a clone of bigscience-workshop/data-preparation,
 INPUT holds {"text", "lang"} a line, in the 13 languages that it has parameters for. OUT gets for each
 {"edited", "words", "char_repetition", "word_repetition", "symbol_ratio", "stopword_ratio", "flagged_ratio", "limits"}:
-the text as its `modifying_documents` leaves it, then the numbers of that text, computed by its functions with its lists.
+the text as its `modifying_documents` leaves it, then the numbers of that text, by its functions with its lists.
 
-Needs numpy, pandas and emoji==1.6.1, which the callers see to. The models of ROOTS (fastText, SentencePiece, KenLM) are
-not asked for, so there is no language score and no perplexity. Chinese was cut by SentencePiece: here each character
-that is no special one is a word instead, so that its numbers of words are an approximation.
+Needs numpy, pandas and emoji==1.6.1, which the callers see to. The models of ROOTS (fastText, SentencePiece, KenLM)
+are not asked for, so there is no language score and no perplexity. Chinese was cut by SentencePiece: here each
+character that is no special one is a word instead, so that its numbers of words are an approximation.
 """
 
 import json
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +35,7 @@ def main(folder: str, source: str, target: str) -> None:
     import filtering  # of the clone
 
     judges = {lang: Judge(filtering, lang) for lang in filtering.parameters_filtering if lang != "default"}
-    with open(source, encoding="utf-8") as lines, open(target, "w", encoding="utf-8") as out:
+    with Path(source).open(encoding="utf-8") as lines, Path(target).open("w", encoding="utf-8") as out:
         for line in lines:
             document = json.loads(line)
             out.write(json.dumps(judges[document["lang"]].look(document["text"])) + "\n")
