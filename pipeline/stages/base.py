@@ -20,7 +20,6 @@ Two kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(do
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -124,14 +123,19 @@ class Stage(BaseModel):
     unicode_tables: ClassVar[bool] = False  # Python's Unicode version goes into the recipe
     where: Where | None = Field(None, description="beside the stage: only documents of this source, lang, kind, ...")
 
+    def parameters(self) -> dict[str, Any]:
+        """What the bytes depend on, for the recipe; a stage that holds much tells its digest."""
+        return self.model_dump(mode="json")
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Files that it reads while it works, each under a name: the recipe has their digests, not their places."""
+        return {}
+
     @property
     def packages(self) -> tuple[str, ...]:
         """Distributions whose version goes into the recipe, because the bytes depend on them."""
         return ()
-
-    def parameters(self, digest_of: Callable[[Path], str]) -> dict[str, Any]:
-        """What the bytes depend on, for the recipe. A stage that reads a file puts its digest here, not its place."""
-        return self.model_dump(mode="json")
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -6,15 +6,18 @@ docs -> Outcome(columns: {name: (n,) int64 or float64}). Drops nothing, changes 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.stages.base import Outcome, RowStage
-from pipeline.text.measures import MEASURES, measure
-from pipeline.text.stopwords import StopLists
+from pipeline.stages.lists import Lists, digests, read_lists
+from pipeline.text import stopwords
+from pipeline.text.measures import MEASURES, USUAL, measure
+from pipeline.text.wordlists import WordLists
 
 CHARACTERS, WORDS = 10, 5  # n-gram sizes of ROOTS (parameters_filtering.py), and where it has others:
 CHARACTERS_OF = {"zh-hans": 3, "zh-hant": 3}
@@ -34,20 +37,34 @@ class Measure(RowStage):
     word_repetition                        runs of 5 words (7 in Urdu) that occur more than once, as in ROOTS
     line_repetition                        bytes in lines that stood above
 
+    flagged_ratio                          words of lists that you name; empty where there is none
+
     A word stands between blanks, without the punctuation at its ends; in scripts without blanks each character is one.
     Ratios go from 0 to 1, and are 0 for an empty document. Language is what `identify` found, so identify first.
 
-    Writes a column for each name. Leave names out to have all; the repetitions are what takes most of the time.
+    Lists of words are files of yours, a word a line (or a JSON list); an entry of two to four words matches these words
+    in a row. A list of stop words takes the place of the one that is here for its language.
+
+    Writes a column for each name. Leave names out to have all that need no list of yours; the repetitions are what
+    takes most of the time.
 
         - measure
         - measure: {names: [words, char_repetition]}
+        - measure: {names: [words, flagged_ratio], flagged: {en: lists/en.txt}}
     """
 
     name: ClassVar[str] = "measure"
     version: ClassVar[int] = 2  # 2: other stop words
     unicode_tables: ClassVar[bool] = True
 
-    names: tuple[str, ...] = Field(tuple(MEASURES), description="which; all by default")
+    names: tuple[str, ...] = Field(USUAL, description="which; by default all that need no list of yours")
+    stop_words: Lists = Field((), description="language: file of its stop words, instead of those that are here")
+    flagged: Lists = Field((), description="language: file of its flagged words")
+
+    @field_validator("stop_words", "flagged", mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        return read_lists(value)
 
     @field_validator("names")
     @classmethod
@@ -57,6 +74,20 @@ class Measure(RowStage):
             what = f"there is no measure {strange[0]!r}" if strange else "no measure is named"
             raise ValueError(f"{what}; there are {', '.join(MEASURES)}")
         return tuple(name for name in MEASURES if name in names)  # in one order: it changes no byte
+
+    @model_validator(mode="after")
+    def _lists_are_used(self) -> Measure:
+        if self.flagged and "flagged_ratio" not in self.names:
+            raise ValueError("flagged: the lists would not be used; add flagged_ratio to names")
+        if "flagged_ratio" in self.names and not self.flagged:
+            raise ValueError("flagged_ratio has no lists; add flagged: {en: lists/en.txt}")
+        if self.stop_words and "stopword_ratio" not in self.names:
+            raise ValueError("stop_words: the lists would not be used; add stopword_ratio to names")
+        return self
+
+    def parameters(self) -> dict[str, Any]:
+        lists = {name: digests(own) for name in ("stop_words", "flagged") if (own := getattr(self, name))}
+        return {**self.model_dump(mode="json", exclude={"stop_words", "flagged"}), **lists}
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -73,5 +104,18 @@ class Measure(RowStage):
         langs: list[Any] = docs.column("lang").to_pylist()
         characters = np.array([CHARACTERS_OF.get(lang, CHARACTERS) for lang in langs], np.int64)
         words = np.array([WORDS_OF.get(lang, WORDS) for lang in langs], np.int64)
-        columns = measure(docs.column("text"), characters, words, langs, StopLists.all(), self.names)
+        stop_words, flagged = _stop_words(self.stop_words), _tables(self.flagged)
+        columns = measure(docs.column("text"), characters, words, langs, stop_words, self.names, flagged=flagged)
         return Outcome(columns=columns)
+
+
+@cache
+def _stop_words(own: Lists) -> WordLists:
+    """The lists that are here, with the user's in the place of those of the same languages."""
+    here = {lang: stopwords.words(lang) for lang in stopwords.listed()}
+    return WordLists.of({**here, **dict(own)})
+
+
+@cache
+def _tables(lists: Lists) -> WordLists:
+    return WordLists.of(dict(lists))

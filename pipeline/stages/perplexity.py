@@ -112,12 +112,13 @@ class Perplexity(RowStage):
     def packages(self) -> tuple[str, ...]:
         return ("kenlm", "sentencepiece") if self.sentencepiece else ("kenlm",)
 
-    def parameters(self, digest_of: Callable[[Path], str]) -> dict[str, Any]:
-        files = {
-            field: {lang: digest_of(path) for lang, path in value}
-            for field, value in (("models", self.models), ("sentencepiece", self.sentencepiece))
-        }
-        return super().parameters(digest_of) | files
+    @property
+    def files(self) -> dict[str, Path]:
+        named = (("models", self.models), ("sentencepiece", self.sentencepiece))
+        return {f"{field}.{lang}": path for field, value in named for lang, path in value}
+
+    def parameters(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude={"models", "sentencepiece"})
 
     @property
     def writes(self) -> tuple[str, ...]:

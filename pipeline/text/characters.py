@@ -1,6 +1,6 @@
 """What each character is to the kernels: tables over all of Unicode, and how a kernel steps through UTF-8.
 
-Out: `flags()`, (0x110000,) uint8, bits SPACE, DIGIT, SPECIAL, ALNUM, UNSPACED of each code point; `lowered()`,
+Out: `flags()`, (0x110000,) uint8, bits SPACE, DIGIT, SPECIAL, ALNUM, UNSPACED, FEED of each code point; `lowered()`,
 (0x110000,) uint32, its simple lower case (a character whose lower case is longer than one stays as it is).
 
 The categories are those of this Python's `unicodedata`, so a stage that reads them sets `unicode_tables`.
@@ -23,6 +23,7 @@ DIGIT = 2  # decimal digits of any script
 SPECIAL = 4  # punctuation, symbols, digits and other numbers, white space, controls, format and private-use characters
 ALNUM = 8  # letters, marks and numbers: a vowel sign of Devanagari is no symbol
 UNSPACED = 16  # scripts written without spaces, where each character counts as a word: `letters.CHAR`, and Han above
+FEED = 32  # the line feed alone
 
 CODE_POINTS = sys.maxunicode + 1
 JOINERS = (0x200C, 0x200D)  # they shape letters of Indic and Arabic scripts, inside words
@@ -39,6 +40,7 @@ def flags() -> np.ndarray:
         out[code] = _bits(code, unicodedata.category(chr(code)))
     out[:0x10000][tables("auto")[0] == CHAR] |= UNSPACED
     out[0x20000:0x40000] |= UNSPACED  # Han
+    out[ord("\n")] |= FEED
     out.flags.writeable = False
     return out
 

@@ -6,7 +6,7 @@ gains by a collision: they are fast, not secret.
 
 import numpy as np
 
-from pipeline.text.compiling import kernel, piece
+from pipeline.text.compiling import piece
 
 U = np.uint64
 BASE = U(0x9E3779B97F4A7C15)  # of rolling polynomials modulo 2^64 (Karp and Rabin 1987); odd
@@ -29,13 +29,13 @@ def step(h, piece):  # type: ignore[no-untyped-def]
     return h ^ (h >> U(32))
 
 
-@kernel
-def word_hash(codes):  # type: ignore[no-untyped-def]
-    """The uint64 hash of a word, given as (m,) uint32 lower-case code points: a polynomial in BASE, mixed."""
-    h = U(0)
-    for code in codes:
-        h = h * BASE + U(code)
-    return mix(h)
+@piece
+def joined(h, word):  # type: ignore[no-untyped-def]
+    """The hash, never 0, of a run of words that is one longer, from that of the run and that of the word.
+
+    Multiplied first: a run of two equal words would be `h ^ h`, whatever the word.
+    """
+    return max(step(h * BASE, word), U(1))
 
 
 @piece

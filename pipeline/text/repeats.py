@@ -1,35 +1,50 @@
-"""How much of a list of hashes repeats: counting in place, in time linear in its length whatever it holds.
+"""How much of a list of hashes repeats, in time linear in its length whatever it holds.
 
-In: `hashes`, (m,) uint64, which are reordered. Out: shares in [0, 1]. Long lists are first parted by their high bits
-(American flag: McIlroy, Bostic and McIlroy 1993), so that each part is counted in a table that stays in the cache.
+In: `hashes`, (m,) uint64, which are reordered. Out: shares in [0, 1]. Nothing here branches on what a hash is, since
+such a branch cannot be foreseen and costs more than the counting:
 
-Never called from Python on the way: these are pieces of the kernel in `measures`.
+1. Most n-grams of most texts occur once. A table of one byte a slot tells most of those: a slot met once holds a single.
+2. The others each write themselves into a slot of a table; who was not overwritten is counted there, copy by copy, and
+   the overwritten go into another round, with other slots. They are few.
+
+Long lists are first parted by their high bits (American flag: McIlroy, Bostic and McIlroy 1993), so that the tables of
+each part stay in the cache. Never called from Python on the way: these are pieces of the kernel in `measures`.
 """
 
 import numpy as np
 
 from pipeline.text.compiling import piece
-from pipeline.text.hashing import U
+from pipeline.text.hashing import BASE, U
 
-PART = 16384  # hashes counted in one table
-ROOMY = 4  # slots of a table for each hash, at least: fuller tables were up to 1.6 times slower
+PART = 131072  # hashes counted at once
 PARTS_BITS = 12  # a long list is parted in at most 2^12
-COUNTED = 65536  # counts below this have a line in the histogram; the few from there on share the last and are listed
-NOTHING = U(0)  # marks an empty slot; a hash of zero is taken for one
+SPREAD = 8  # slots of the first table for each hash, at least: one in eleven singles meets another hash there
+ROOMY = 4  # slots of the second table for each hash, at least, where there is room
+ROUNDS = 16  # after so many, which only chosen hashes can need, what is left is sorted
+COUNTED = 65536  # counts below this have a line in the histogram; the few from there on are listed
 
 
 @piece
 def scratch(longest):  # type: ignore[no-untyped-def]
-    """Room for counting lists of up to `longest` hashes: (histogram, list of large counts, keys, counts)."""
-    slots = 64
-    while slots < ROOMY * min(longest, PART):
-        slots *= 2
+    """Room for counting lists of up to `longest` hashes: (histogram, large counts, met, owners, counts, claimed)."""
+    part = min(longest, PART)
+    slots = _slots(part, ROOMY) // 2
     return (
-        np.zeros(COUNTED + 1, np.int64),
+        np.zeros(COUNTED, np.int64),
         np.empty(longest // COUNTED + 1, np.int64),
+        np.empty(_slots(part, SPREAD), np.uint8),
         np.empty(slots, np.uint64),
         np.empty(slots, np.int32),
+        np.empty(slots + 1, np.uint32),
     )
+
+
+@piece
+def _slots(hashes, each):  # type: ignore[no-untyped-def]
+    slots = 64
+    while slots < each * hashes:
+        slots *= 2
+    return slots
 
 
 @piece
@@ -37,9 +52,8 @@ def repeated_share(hashes, m, room):  # type: ignore[no-untyped-def]
     """The share of the first `m` hashes that occur more than once; 0 where there are none."""
     if m == 0:
         return 0.0
-    _count(hashes, m, room)
-    singles = room[0][1]
-    room[0][: min(m, COUNTED) + 1] = 0
+    _, singles, most, _ = _count(hashes, m, room)
+    room[0][: most + 1] = 0
     return (m - singles) / m
 
 
@@ -48,20 +62,20 @@ def top_share(hashes, m, room):  # type: ignore[no-untyped-def]
     """The share of the `k` most frequent: k = min(floor(sqrt(distinct)), how many repeat) (ROOTS, filtering.py)."""
     if m == 0:
         return 0.0
-    histogram = room[0]
-    distinct, listed = _count(hashes, m, room)
-    left = min(np.int64(np.sqrt(distinct)), distinct - histogram[1])
+    histogram, large = room[0], room[1]
+    distinct, singles, most, listed = _count(hashes, m, room)
+    left = min(np.int64(np.sqrt(distinct)), distinct - singles)
     total = 0
     for _ in range(min(left, listed)):
-        total += _take_largest(room[1], listed)
+        total += _take_largest(large, listed)
     left -= min(left, listed)
-    count = min(m, COUNTED - 1)
+    count = most
     while left > 0:  # the histogram, from the most frequent down
         taken = min(left, histogram[count])
         total += taken * count
         left -= taken
         count -= 1
-    histogram[: min(m, COUNTED) + 1] = 0
+    histogram[: most + 1] = 0
     return total / m
 
 
@@ -78,17 +92,20 @@ def _take_largest(counts, length):  # type: ignore[no-untyped-def]
 
 @piece
 def _count(hashes, m, room):  # type: ignore[no-untyped-def]
-    """Fills the histogram and the list of large counts; (distinct hashes, length of the list)."""
+    """Fills the histogram (of counts from 2 on) and the list of large counts.
+
+    (distinct hashes, those that occur once, the largest count in the histogram, length of the list)
+    """
     bits = 0
     while m >> bits > PART and bits < PARTS_BITS:
         bits += 1
     if bits == 0:
-        return _count_part(hashes, 0, m, room, 0, 0)
-    distinct, listed = 0, 0
+        return _count_part(hashes, 0, m, room, (0, 0, 0, 0))
+    so_far = (0, 0, 0, 0)
     starts = _part(hashes, m, bits)
     for part in range(1 << bits):
-        distinct, listed = _count_part(hashes, starts[part], starts[part + 1], room, distinct, listed)
-    return distinct, listed
+        so_far = _count_part(hashes, starts[part], starts[part + 1], room, so_far)
+    return so_far
 
 
 @piece
@@ -117,61 +134,96 @@ def _part(hashes, m, bits):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _count_part(hashes, lo, hi, room, distinct, listed):  # type: ignore[no-untyped-def]
-    histogram, large, keys, counts = room
-    slots = 64
-    while slots < ROOMY * min(hi - lo, PART):
-        slots *= 2
-    keys, counts = keys[:slots], counts[:slots]
-    keys[:] = NOTHING
-    at, new = _insert(hashes, lo, hi, keys, counts, histogram, 0)
-    while at < hi:  # only a part that is much longer than the others comes here
-        keys, counts = _grown(keys, counts)
-        at, new = _insert(hashes, at, hi, keys, counts, histogram, new)
-    if histogram[COUNTED]:
-        for slot in range(len(keys)):
-            if keys[slot] != NOTHING and counts[slot] >= COUNTED:
-                large[listed] = counts[slot]
+def _count_part(hashes, lo, hi, room, so_far):  # type: ignore[no-untyped-def]
+    histogram, large, met, owners, counts, claimed = room
+    distinct, singles, most, listed = so_far
+    end = _without_singles(hashes, lo, hi, met)
+    distinct += hi - end
+    singles += hi - end
+    spread = BASE
+    for _ in range(ROUNDS):
+        if lo == end:
+            break
+        end, new = _round(hashes, lo, end, spread, owners, counts, claimed)
+        spread *= BASE
+        distinct += new
+        for which in range(new):
+            count = counts[claimed[which]]
+            singles += count == 1
+            if count < COUNTED:
+                histogram[count] += 1
+                most = max(most, np.int64(count))
+            else:
+                large[listed] = count
                 listed += 1
-        histogram[COUNTED] = 0
-    return distinct + new, listed
+    if lo < end:
+        distinct, singles, most, listed = _sorted(hashes[lo:end], histogram, large, (distinct, singles, most, listed))
+    histogram[1] = 0
+    return distinct, singles, most, listed
 
 
 @piece
-def _insert(hashes, lo, hi, keys, counts, histogram, new):  # type: ignore[no-untyped-def]
-    """Counts `hashes[lo:hi]` until the table is half full; (where it stopped, distinct so far)."""
-    mask = U(len(keys) - 1)
-    full = len(keys) // 2
+def _without_singles(hashes, lo, hi, met):  # type: ignore[no-untyped-def]
+    """Moves the hashes that may occur more than once to the front of the part; where they end."""
+    slots = min(_slots(hi - lo, SPREAD), len(met))
+    mask = U(slots - 1)
+    met[:slots] = 0
     for i in range(lo, hi):
-        key = max(hashes[i], U(1))
-        at = key & mask
-        while keys[at] != key and keys[at] != NOTHING:
-            at = (at + U(1)) & mask
-        if keys[at] == key:
-            count = counts[at]
-            counts[at] = count + 1
-            histogram[min(count, COUNTED)] -= 1
-            histogram[min(count + 1, COUNTED)] += 1
-        else:
-            keys[at] = key
-            counts[at] = 1
-            histogram[1] += 1
-            new += 1
-            if new > full:
-                return i + 1, new
-    return hi, new
+        at = hashes[U(i)] & mask
+        met[at] = met[at] * 2 + 1  # 1 once, then 3, 7, ... 255, and there it stays
+    end = U(lo)
+    for i in range(lo, hi):
+        h = hashes[U(i)]
+        hashes[end] = h
+        end += U(met[h & mask] != 1)
+    return np.int64(end)
 
 
 @piece
-def _grown(keys, counts):  # type: ignore[no-untyped-def]
-    wide = np.zeros(4 * len(keys), np.uint64)
-    tallies = np.empty(len(wide), np.int32)
-    mask = U(len(wide) - 1)
-    for i in range(len(keys)):
-        if keys[i] != NOTHING:
-            at = keys[i] & mask
-            while wide[at] != NOTHING:
-                at = (at + U(1)) & mask
-            wide[at] = keys[i]
-            tallies[at] = counts[i]
-    return wide, tallies
+def _round(hashes, lo, hi, spread, owners, counts, claimed):  # type: ignore[no-untyped-def]
+    """Counts those that own a slot, and moves the others to the front; (where they end, slots owned).
+
+    All copies of a hash fall into one slot, and own it or not together. `spread`, odd, is another in each round.
+    """
+    slots = min(_slots(hi - lo, ROOMY), len(owners))
+    counts[:slots] = 0
+    shift = U(64)
+    while slots > 1:
+        slots //= 2
+        shift -= U(1)
+    for i in range(lo, hi):
+        h = hashes[U(i)]
+        owners[h * spread >> shift] = h
+    end, new = U(lo), U(0)
+    for i in range(lo, hi):
+        h = hashes[U(i)]
+        slot = h * spread >> shift
+        owned = owners[slot] == h
+        count = counts[slot]
+        counts[slot] = count + owned
+        claimed[new] = slot
+        new += U(owned & (count == 0))
+        hashes[end] = h
+        end += U(not owned)
+    return np.int64(end), np.int64(new)
+
+
+@piece
+def _sorted(hashes, histogram, large, so_far):  # type: ignore[no-untyped-def]
+    """Counts what chosen hashes left over."""
+    distinct, singles, most, listed = so_far
+    hashes.sort()
+    first = 0
+    for i in range(1, len(hashes) + 1):
+        if i == len(hashes) or hashes[i] != hashes[first]:
+            count = i - first
+            distinct += 1
+            singles += count == 1
+            if count < COUNTED:
+                histogram[count] += 1
+                most = max(most, count)
+            else:
+                large[listed] = count
+                listed += 1
+            first = i
+    return distinct, singles, most, listed

@@ -1,6 +1,7 @@
 """`perplexity` scores by models that the user names, or says at config time what is missing."""
 
 import importlib.util
+import json
 import math
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.digest import file_sha256
+from pipeline.config import load
 from pipeline.errors import ConfigError, InputError
+from pipeline.plan import plan
 from pipeline.stages import perplexity as module
 from pipeline.stages.perplexity import Perplexity, normalized, perplexity
 from tests.pipeline.stages.tables import docs
@@ -134,15 +136,27 @@ def test_a_cutter_without_a_model_and_a_language_named_twice_are_refused(arpa, i
     assert "no model is named" in refused(models={})
 
 
-def test_the_recipe_names_the_model_by_its_bytes_not_by_its_place(arpa, tmp_path, installed):
+def test_the_recipe_names_the_model_by_its_bytes_not_by_its_place(arpa, tmp_path, installed, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     moved = tmp_path / "elsewhere" / "other.arpa"
     moved.write_bytes(arpa.read_bytes())
-    one, other = (Perplexity(models={"en": path}).parameters(file_sha256) for path in (arpa, moved))
-    assert one == other
+    monkeypatch.setattr("pipeline.plan.version", lambda package: "1")
+    first = recipe(tmp_path, arpa)
+    assert recipe(tmp_path, moved) == first
+    assert recipe(tmp_path, arpa, joined=True) != first
     moved.write_text(ARPA.replace("-0.1", "-0.2"), encoding="utf-8")
-    assert Perplexity(models={"en": moved}).parameters(file_sha256) != one
-    assert Perplexity(models={"en": arpa}, joined=True).parameters(file_sha256) != one
+    assert recipe(tmp_path, moved) != first
+
+
+def recipe(tmp_path, path, **more):
+    raw = {
+        "run": {"workdir": str(tmp_path / "run")},
+        "sources": [{"text": {"name": "a", "path": str(tmp_path / "*.txt")}}],
+        "stages": [{"perplexity": {"models": {"en": str(path)}, **more}}],
+    }
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(json.dumps(raw), encoding="utf-8")
+    return next(step.recipe for step in plan(load(tmp_path / "config.yaml")) if step.name == "perplexity")
 
 
 def test_a_model_counts_as_memory(arpa, installed):

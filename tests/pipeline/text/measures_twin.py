@@ -6,6 +6,7 @@ from collections import Counter
 
 from pipeline.text.letters import CHAR, tables
 
+LONGEST_RUN = 4
 UNSPACED = tables("auto")[0] == CHAR
 
 
@@ -82,7 +83,18 @@ def line_repetition(data: bytes, limit: int) -> float:
     return again / total if total else 0.0
 
 
-def measure(text: str, char_size: int, word_size: int, stops: set[str] | None, limit: int) -> dict[str, float | None]:
+def in_list(found: list[str], entries: list[str] | None) -> float | None:
+    """Runs of words that an entry stands for, over words, at most 1."""
+    if entries is None:
+        return None
+    runs = {tuple(words(entry)) for entry in entries}
+    hits = sum(run in runs for size in range(1, LONGEST_RUN + 1) for run in ngrams(found, size))
+    return min(hits / len(found), 1.0) if found else 0.0
+
+
+def measure(
+    text: str, char_size: int, word_size: int, stops: list[str] | None, flagged: list[str] | None, limit: int
+) -> dict[str, float | None]:
     found, rows = words(text), lines(text)
     share = (lambda what: sum(map(what, text)) / len(text)) if text else (lambda what: 0.0)
     return {
@@ -95,10 +107,11 @@ def measure(text: str, char_size: int, word_size: int, stops: set[str] | None, l
         "symbol_ratio": share(is_special),
         "digit_ratio": share(lambda c: unicodedata.category(c) == "Nd"),
         "alphanumeric_ratio": share(lambda c: unicodedata.category(c)[0] in "LMN"),
-        "stopword_ratio": None if stops is None else sum(w in stops for w in found) / len(found) if found else 0.0,
+        "stopword_ratio": in_list(found, stops),
         "mean_line": sum(map(len, rows)) / len(rows) if rows else 0.0,
         "longest_line": max(map(len, rows), default=0),
         "char_repetition": top_share(ngrams(text[:limit], char_size)),
         "word_repetition": repeated_share(ngrams(finished_words(text, limit), word_size)),
         "line_repetition": line_repetition(text.encode(), limit),
+        "flagged_ratio": in_list(found, flagged),
     }

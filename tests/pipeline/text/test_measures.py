@@ -8,18 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.text.measures import MEASURES, REPETITION_LIMIT, measure
-from pipeline.text.scan import BLOCK
-from pipeline.text.stopwords import StopLists
+from pipeline.text.wordlists import WordLists
+from pipeline.text.words import CHUNK
 from tests.pipeline.text import measures_twin as twin
 from tests.pipeline.text.texts import ANY_TEXT, array
 
-STOPS = {"en": ["a", "b", "the"], "xx": ["é", "中", "ß", "not met"]}
+STOPS = {"en": ["a", "b", "the"], "xx": ["é", "中", "ß", "a b", "中国", "𝒳", "ß é ß é", "a a a a a", "..."]}
+FLAGGED = {"en": ["B a", "a."], "xx": ["𠀀"]}
 
 
 def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, names=tuple(MEASURES)):
     n = len(texts)
     sizes = np.full(n, char_size, np.int64), np.full(n, word_size, np.int64)
-    columns = measure(array(texts), *sizes, [lang] * n, StopLists.of(STOPS), names, limit)
+    columns = measure(array(texts), *sizes, [lang] * n, WordLists.of(STOPS), names, limit, WordLists.of(FLAGGED))
     return [
         dict(zip(columns, row, strict=True)) for row in zip(*(c.to_pylist() for c in columns.values()), strict=True)
     ]
@@ -34,16 +35,16 @@ def measured(texts, char_size=10, word_size=5, lang="", limit=REPETITION_LIMIT, 
     st.sampled_from([3, 20, REPETITION_LIMIT]),
 )
 def test_the_kernel_equals_its_twin_on_any_text(texts, char_size, word_size, lang, limit):
-    stops = set(STOPS[lang]) if lang else None
-    expected = [twin.measure(text, char_size, word_size, stops, limit) for text in texts]
+    lists = STOPS.get(lang), FLAGGED.get(lang)
+    expected = [twin.measure(text, char_size, word_size, *lists, limit) for text in texts]
     assert measured(texts, char_size, word_size, lang, limit) == expected
 
 
 @pytest.mark.parametrize("part", ["word ", "x", "中", "a.", "é\n", "\n", " ", "-"])
-@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
-def test_blocks_join_without_a_seam(part, length):
+@pytest.mark.parametrize("length", [CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_chunks_join_without_a_seam(part, length):
     text = (part * length)[:length] + "the end"
-    assert measured([text], 3, 2, "en") == [twin.measure(text, 3, 2, set(STOPS["en"]), REPETITION_LIMIT)]
+    assert measured([text], 3, 2, "en") == [twin.measure(text, 3, 2, STOPS["en"], FLAGGED["en"], REPETITION_LIMIT)]
 
 
 def test_a_long_text_with_many_different_ngrams_is_counted_exactly():

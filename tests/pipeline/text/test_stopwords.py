@@ -4,17 +4,18 @@ import unicodedata
 
 import numpy as np
 
-from pipeline.text.hashing import word_hash
 from pipeline.text.languages import LANGUAGES
 from pipeline.text.measures import measure
-from pipeline.text.stopwords import StopLists, codes, listed, words
+from pipeline.text.stopwords import listed, words
+from pipeline.text.wordlists import WordLists
 from tests.pipeline.text import measures_twin as twin
 from tests.pipeline.text.texts import array
 
 
 def ratios(texts: list[str], lang: str) -> list[float]:
     n = len(texts)
-    column = measure(array(texts), np.full(n, 10), np.full(n, 5), [lang] * n, StopLists.all(), ["stopword_ratio"])
+    lists = WordLists.stop_words()
+    column = measure(array(texts), np.full(n, 10), np.full(n, 5), [lang] * n, lists, ["stopword_ratio"])
     return column["stopword_ratio"].to_pylist()
 
 
@@ -62,7 +63,3 @@ def test_running_text_holds_more_stop_words_than_a_list_of_names():
     text, names = "It was the best of times, it was the worst of times.", "Nairobi Lagos Dakar Accra Kigali"
     full, empty = ratios([text, names], "en")
     assert full > 0.5 > empty
-
-
-def test_word_hashes_are_pinned():
-    assert int(word_hash(codes("seedbed"))) == 5778726077051031160
