@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pipeline.stages.base import Stage
 from pipeline.stages.dedup_exact import DedupExact
+from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
+from pipeline.stages.dedup_url import DedupUrl
+from pipeline.stages.drop_lines import DropLines
+from pipeline.stages.drop_trailer import DropTrailer
+from pipeline.stages.drop_words import DropWords
+from pipeline.stages.html_leftovers import HtmlLeftovers
 from pipeline.stages.identify import Identify
 from pipeline.stages.keep import Keep
 from pipeline.stages.measure import Measure
@@ -12,6 +18,6 @@ from pipeline.stages.normalize import Normalize
 from pipeline.stages.perplexity import Perplexity
 from pipeline.stages.redact import Redact
 
-STAGES: dict[str, type[Stage]] = {
-    stage.name: stage for stage in (Normalize, Identify, Measure, Perplexity, Keep, DedupExact, DedupNear, Redact)
-}
+_ROW_WISE = (Normalize, Identify, Measure, Perplexity, Keep, HtmlLeftovers, DropLines, DropWords, DropTrailer, Redact)
+_CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear)
+STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

@@ -7,7 +7,7 @@ A stage is pure: it opens no file, reads no clock, draws no random number. Its d
 fields are its part of the config, and both go into the recipe of its step. Kept documents are those not in
 `dropped`, so a stage cannot lose one in silence. `where` is applied by the runner: a stage sees only its rows.
 
-Two kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
+Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
 **Corpus-wise** stages (`CorpusStage`) need to see keys of all documents:
 
     observe(docs)               -> Observed(keys, notes)   each shard; docs has `doc` (uint64), the document's number
@@ -16,6 +16,17 @@ Two kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(do
     confirm(edges, details)     -> edges                   optional: verified edges
     settle(edges)               -> Settled(verdicts, about) once
     apply(docs, verdicts)       -> Outcome                 each shard; verdicts of its documents
+
+**Part-wise** stages (`PartStage`) need keys of the parts of all documents (their lines). There are far more parts than
+documents and a part may stand in millions of them, so nothing is ever held for all of them in one place:
+
+    observe(docs)               -> Observed(keys, totals)  each shard; a key once, with the first document that has it
+    decide(keys, totals)        -> verdicts                each partition: which keys of which shards' parts go
+    apply(docs, verdicts)       -> Outcome                 each shard; the verdicts on keys that it observed
+
+A shard tells each key once, however often it holds it, so a key has no more rows than there are shards, and partitions
+stay even. A verdict goes back to the shard of the document that it names, which looks for the part by its key again.
+There is no phase in which one process has all edges, or all verdicts.
 """
 
 from __future__ import annotations
@@ -49,6 +60,16 @@ VERDICTS = pa.schema(
         pa.field("twin", pa.uint64(), nullable=False),
         pa.field("neighbour", pa.uint64()),
         pa.field("similarity", pa.float64()),
+    ]
+)
+
+# What a part-wise stage decides about a key, one row for each shard that holds it.
+PART_VERDICTS = pa.schema(
+    [
+        pa.field("key", pa.uint64(), nullable=False),
+        pa.field("doc", pa.uint64(), nullable=False),  # the first document of the shard that has it
+        pa.field("first", pa.bool_(), nullable=False),  # it is the first document of all
+        pa.field("total", pa.int64(), nullable=False),  # how often it stands in all documents, as the stage counts
     ]
 )
 
@@ -175,10 +196,13 @@ class RowStage(Stage):
 @dataclass(frozen=True)
 class Observed:
     """Of one shard: `keys` (columns `key` uint64 and `doc` uint64, more if wanted) and `notes`, one row a document in
-    the order of `docs`, that later phases may look up by document number (a signature); None if there are none."""
+    the order of `docs`, that later phases may look up by document number (a signature); None if there are none.
+
+    `totals` are counts that `decide` of a part-wise stage gets summed over all shards."""
 
     keys: pa.Table
     notes: pa.Table | None = None
+    totals: dict[str, int] = field(default_factory=dict)
 
 
 class Notes(Protocol):
@@ -228,3 +252,22 @@ class CorpusStage(Stage):
         return Outcome(
             dropped=dropped_table(reason=self.reason, **{n: verdicts.column(n) for n in verdicts.column_names})
         )
+
+
+class PartStage(Stage):
+    """A stage that needs keys of the parts of all documents. See the top of this file for the phases."""
+
+    def observe(self, docs: pa.Table) -> Observed:
+        """Keys of the parts, each once, sorted by `key`; `doc` is the first document that has it."""
+        raise NotImplementedError
+
+    def decide(self, keys: pa.Table, totals: dict[str, int]) -> pa.Table:
+        """Verdicts (schema PART_VERDICTS) on one partition of the keys; rows of `keys` come in any order."""
+        raise NotImplementedError
+
+    def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
+        raise NotImplementedError
+
+    def part(self, docs: pa.Table, key: int) -> str:
+        """The part with this key in a table of one document, for the report."""
+        raise NotImplementedError

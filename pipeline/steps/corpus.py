@@ -7,16 +7,16 @@
     settle    once            -> scratch/verdicts.arrow
     apply     each shard      -> layer, ledger
 
-How many partitions there are follows from the number of keys alone, so it is the same on any machine.
+What a partition is stands in `partitions.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,80 +26,36 @@ from pipeline.engine import Task
 from pipeline.errors import RunError
 from pipeline.stages.base import VERDICTS, CorpusStage, Outcome
 from pipeline.steps.base import Corpus, merged
-from pipeline.steps.rows import amount, stage_from, stage_json, store
+from pipeline.steps.partitions import PartitionedWork, keys_of, opened, read_meant, task_name
+from pipeline.steps.rows import amount, store
 from pipeline.steps.source import marked
-from pipeline.store.files import read_json, read_table, write_json, write_table
+from pipeline.store.files import read_table, write_table
 from pipeline.store.layers import DOC, NumberedRows, Shard, read_shard
 from pipeline.store.step import Step
 from pipeline.units import say_bytes
 
-PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
-RESOLVE_FACTOR = (
-    6  # bytes a task of `resolve` needs for each byte of its keys: the keys, sorted, and what it makes of them
-)
 SETTLE_FACTOR = 8  # bytes `settle` needs for each byte of the edges
-MODULE = "pipeline.steps.corpus"
 
 
 @dataclass
-class CorpusWork:
+class CorpusWork(PartitionedWork):
     """Makes the step of one corpus-wise stage."""
 
-    step: Step
-    stage: CorpusStage
-    corpus: Corpus
-    memory: int  # run.memory, to refuse before the work what would not fit
-    title: str = field(init=False)
+    module: ClassVar[str] = "pipeline.steps.corpus"
 
-    def __post_init__(self) -> None:
-        self.title = self.stage.name
-        self.steps = [self.step]
+    stage: CorpusStage
+    memory: int  # run.memory, to refuse before the work what would not fit
 
     def phases(self) -> Iterator[list[Task]]:
-        shards = self.corpus.shards
-        corpus = {"shards": [shard.to_json() for shard in shards], "before": self.corpus.to_json()}
-        write_json(self.step.scratch("corpus.json"), corpus)  # named once, not in the arguments of every task
-        yield self._over_shards("observe")
-        partitions = self._partitions()
-        yield self._over_partitions("resolve", partitions)
+        self.name_corpus()
+        yield self.over_shards("observe")
+        partitions = self.partitions()
+        yield self.over_partitions("resolve", partitions)
         if self.stage.wants_examination:
-            yield self._over_shards("examine", partitions=partitions)
-            yield self._over_partitions("confirm", partitions)
+            yield self.over_shards("examine", partitions=partitions)
+            yield self.over_partitions("confirm", partitions)
         yield self._settle(partitions)
-        yield self._over_shards("apply")
-
-    def _arguments(self, **more: Any) -> dict[str, Any]:
-        return {
-            "folder": str(self.step.folder),
-            "stage": stage_json(self.stage),
-            **more,
-        }
-
-    def _over_shards(self, phase: str, **more: Any) -> list[Task]:
-        return [
-            Task(
-                f"{MODULE}:{phase}",
-                self._arguments(at=at, **more),
-                memory=self.stage.memory(shard.bytes, shard.rows) + shard.bytes,
-                documents=shard.rows,
-                bytes=shard.bytes,
-            )
-            for at, shard in enumerate(self.corpus.shards)
-            if self.step.marked(_mark(phase, shard.key)) is None
-        ]
-
-    def _partitions(self) -> int:
-        """How many partitions the keys make."""
-        size = sum(marked(self.step, _mark("observe", shard.key))["key_bytes"] for shard in self.corpus.shards)
-        return max(1, -(-size // PARTITION_BYTES))
-
-    def _over_partitions(self, phase: str, count: int) -> list[Task]:
-        sizes = _partition_bytes(self.step, self.corpus.shards, count)
-        return [
-            Task(f"{MODULE}:{phase}", self._arguments(partition=at, partitions=count), memory=RESOLVE_FACTOR * size)
-            for at, size in enumerate(sizes)
-            if self.step.marked(_mark(phase, f"{at:05d}")) is None
-        ]
+        yield self.over_shards("apply")
 
     def _settle(self, partitions: int) -> list[Task]:
         if self.step.marked("settle") is not None:
@@ -111,36 +67,18 @@ class CorpusWork:
                 f"{self.stage.name}: clusters take about {say_bytes(need)}; run.memory is {say_bytes(self.memory)}",
                 hint=f"set run.memory to {say_bytes(need)} or more, or ask for fewer candidates (more rows a band)",
             )
-        return [Task(f"{MODULE}:settle", self._arguments(partitions=partitions), memory=need)]
+        return [self.task("settle", need, {"partitions": partitions})]
 
     def manifest(self, step: Step) -> dict[str, Any]:
-        marks = [marked(step, _mark("apply", shard.key)) for shard in self.corpus.shards]
+        marks = [marked(step, task_name("apply", shard.key)) for shard in self.corpus.shards]
         return {**merged(marks), "about": marked(step, "settle")["about"]}
-
-
-def _mark(phase: str, key: str) -> str:
-    return f"{phase}-{key}"
-
-
-def _open(folder: str, stage: dict[str, Any]) -> tuple[Step, CorpusStage, Corpus]:
-    step, made = Step(Path(folder)), stage_from(stage)
-    assert isinstance(made, CorpusStage), made.name
-    corpus = read_json(step.scratch("corpus.json"))
-    shards = tuple(Shard(**shard) for shard in corpus["shards"])
-    return step, made, Corpus(shards, tuple(Step(Path(folder)) for folder in corpus["before"]))
-
-
-def _read(shard: Shard, corpus: Corpus, stage: CorpusStage) -> pa.Table:
-    """The documents of a shard that the stage is for."""
-    docs = read_shard(shard, corpus.steps)
-    return docs.filter(stage.where.matches(docs)) if stage.where else docs
 
 
 def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     """Task: keys and notes of one shard."""
-    step, made, corpus = _open(folder, stage)
+    step, made, corpus = opened(folder, stage, CorpusStage)
     shard = corpus.shards[at]
-    docs = _read(shard, corpus, made)
+    docs = read_meant(shard, corpus, made)
     observed = made.observe(docs)
     files = {}
     path = step.scratch(f"keys/{shard.key}.arrow")
@@ -149,35 +87,9 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
         path = step.scratch(f"notes/{shard.key}.arrow")
         files[path] = write_table(path, observed.notes.append_column(DOC, docs.column(DOC)))
     step.mark(
-        _mark("observe", shard.key), {"key_bytes": observed.keys.nbytes, "notes": observed.notes is not None}, files
+        task_name("observe", shard.key), {"key_bytes": observed.keys.nbytes, "notes": observed.notes is not None}, files
     )
     return amount(docs)
-
-
-def _edges_of_partitions(keys: np.ndarray, partitions: int) -> np.ndarray:
-    """(partitions + 1,) where each partition begins among sorted keys: ranges of the same width over [0, 2^64)."""
-    bounds = np.array([p * 2**64 // partitions for p in range(partitions)], np.uint64)
-    return np.append(np.searchsorted(keys, bounds), len(keys))
-
-
-def _partition_bytes(step: Step, shards: Sequence[Shard], partitions: int) -> list[int]:
-    """Bytes of the keys in each partition: a key that many documents share makes its partition larger than others."""
-    rows, width = np.zeros(partitions, np.int64), 0
-    for shard in shards:
-        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        rows += np.diff(_edges_of_partitions(table.column("key").to_numpy(), partitions))
-        width = max(width, table.nbytes // max(1, table.num_rows))
-    return [int(count) * width for count in rows]
-
-
-def _keys(step: Step, shards: Sequence[Shard], partition: int, partitions: int) -> pa.Table:
-    """All keys of one partition, from all shards."""
-    parts = []
-    for shard in shards:
-        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        begin, end = _edges_of_partitions(table.column("key").to_numpy(), partitions)[partition : partition + 2]
-        parts.append(table.slice(begin, end - begin))
-    return pa.concat_tables(parts).combine_chunks()
 
 
 def _notes(step: Step, shards: Sequence[Shard], kind: str) -> NumberedRows | None:
@@ -187,18 +99,18 @@ def _notes(step: Step, shards: Sequence[Shard], kind: str) -> NumberedRows | Non
 
 def resolve(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: edges of one partition of the keys."""
-    step, made, corpus = _open(folder, stage)
-    edges = made.resolve(_keys(step, corpus.shards, partition, partitions), _notes(step, corpus.shards, "notes"))
+    step, made, corpus = opened(folder, stage, CorpusStage)
+    edges = made.resolve(keys_of(step, corpus.shards, partition, partitions), _notes(step, corpus.shards, "notes"))
     path = step.scratch(f"edges/{partition:05d}.arrow")
-    step.mark(_mark("resolve", f"{partition:05d}"), {}, {path: write_table(path, edges)})
+    step.mark(task_name("resolve", f"{partition:05d}"), {}, {path: write_table(path, edges)})
     return {}
 
 
 def examine(folder: str, stage: dict[str, Any], at: int, partitions: int) -> dict[str, Any]:
     """Task: details of those documents of one shard that have an edge."""
-    step, made, corpus = _open(folder, stage)
+    step, made, corpus = opened(folder, stage, CorpusStage)
     shard = corpus.shards[at]
-    docs = _read(shard, corpus, made)
+    docs = read_meant(shard, corpus, made)
     wanted = [np.zeros(0, np.uint64)]
     for partition in range(partitions):
         edges = read_table(step.scratch(f"edges/{partition:05d}.arrow"))
@@ -206,18 +118,18 @@ def examine(folder: str, stage: dict[str, Any], at: int, partitions: int) -> dic
             wanted.append(np.unique(end[(end >= shard.base) & (end < shard.base + shard.rows)]))
     docs = docs.filter(pc.is_in(docs.column(DOC), pa.array(np.unique(np.concatenate(wanted)))))
     path = step.scratch(f"details/{shard.key}.arrow")
-    step.mark(_mark("examine", shard.key), {}, {path: write_table(path, made.examine(docs))})
+    step.mark(task_name("examine", shard.key), {}, {path: write_table(path, made.examine(docs))})
     return amount(docs)
 
 
 def confirm(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: those edges of one partition that hold when looked at closely."""
-    step, made, corpus = _open(folder, stage)
+    step, made, corpus = opened(folder, stage, CorpusStage)
     details = _notes(step, corpus.shards, "details")
     assert details is not None
     edges = made.confirm(read_table(step.scratch(f"edges/{partition:05d}.arrow")), details)
     path = step.scratch(f"confirmed/{partition:05d}.arrow")
-    step.mark(_mark("confirm", f"{partition:05d}"), {}, {path: write_table(path, edges)})
+    step.mark(task_name("confirm", f"{partition:05d}"), {}, {path: write_table(path, edges)})
     return {}
 
 
@@ -228,7 +140,7 @@ def _edge_files(step: Step, stage: CorpusStage, partitions: int) -> list[Path]:
 
 def settle(folder: str, stage: dict[str, Any], partitions: int) -> dict[str, Any]:
     """Task: verdicts from all edges. Document numbers in `about["clusters"]` become ids and the beginnings of texts."""
-    step, made, corpus = _open(folder, stage)
+    step, made, corpus = opened(folder, stage, CorpusStage)
     settled = made.settle(pa.concat_tables(map(read_table, _edge_files(step, made, partitions))))
     verdicts = pa.table([settled.verdicts.column(f.name).cast(f.type) for f in VERDICTS], schema=VERDICTS)
     path = step.scratch("verdicts.arrow")
@@ -255,7 +167,7 @@ def _shown(corpus: Corpus, docs: Sequence[int]) -> list[dict[str, str]]:
 
 def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     """Task: layer and ledger of one shard from the verdicts on its documents."""
-    step, made, corpus = _open(folder, stage)
+    step, made, corpus = opened(folder, stage, CorpusStage)
     shard = corpus.shards[at]
     docs = read_shard(shard, corpus.steps)
     verdicts = read_table(step.scratch("verdicts.arrow"))
@@ -264,7 +176,7 @@ def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     )
     named = _named(verdicts.slice(begin, end - begin), docs, corpus.shards)
     outcome: Outcome = made.apply(docs, named)
-    store(step, shard.key, made.name, docs, outcome, mark=_mark("apply", shard.key))
+    store(step, shard.key, made.name, docs, outcome, mark=task_name("apply", shard.key))
     return amount(docs)
 
 

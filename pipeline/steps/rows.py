@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.engine import Task
 from pipeline.stages import STAGES
-from pipeline.stages.base import DROPPED, Outcome, RowStage, Stage
+from pipeline.stages.base import DROPPED, Outcome, PartStage, RowStage, Stage
 from pipeline.steps.base import Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.store.counts import count_dropped, count_kept
@@ -103,13 +103,13 @@ def amount(docs: pa.Table) -> dict[str, int]:
     return {"documents": docs.num_rows, "bytes": pc.sum(pc.binary_length(docs.column("text"))).as_py() or 0}
 
 
-def limited(stage: RowStage, docs: pa.Table) -> Outcome:
+def limited(stage: RowStage | PartStage, docs: pa.Table, *verdicts: pa.Table) -> Outcome:
     """`stage.apply` on the documents that its `where` names, spread over all rows of `docs`."""
     if stage.where is None:
-        return stage.apply(docs)
+        return stage.apply(docs, *verdicts)
     meant = stage.where.matches(docs)
     rows = np.flatnonzero(meant.to_numpy(zero_copy_only=False))
-    outcome = spread(stage.apply(docs.filter(meant)), docs, rows)
+    outcome = spread(stage.apply(docs.filter(meant), *verdicts), docs, rows)
     return Outcome(outcome.columns, outcome.dropped, {**outcome.tallies, MATCHED: len(rows)})
 
 

@@ -20,6 +20,7 @@ from pipeline.store.step import MANIFEST, OUTSIDE_DIGEST
 
 STAGES = [
     "normalize",
+    {"dedup_lines": {"min_chars": 5, "min_count": 4}},
     "identify",
     "measure",
     {"keep": {"bounds": {"words": [2, 100000], "char_repetition": [0, 0.9]}}},

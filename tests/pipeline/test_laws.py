@@ -39,12 +39,12 @@ REAL = [
 
 
 def corpus(folder: Path, count: int = 60) -> Path:
-    """Real sentences, exact and near duplicates among them, over two files."""
+    """Real sentences, exact and near duplicates and a template line among them, over two files."""
     chance = random.Random(5)
     texts = []
     for i in range(count):
         text = " ".join(chance.choices(REAL, k=3)) + (f" number {i}" if i % 3 else "")
-        texts.append(text)
+        texts.append(text + ("\nShare this with your friends" if i % 4 == 1 else ""))
     write_jsonl(folder / "a.jsonl", texts[: count // 2], lang="en")
     write_jsonl(folder / "b.jsonl", texts[count // 2 :])
     return folder
@@ -95,6 +95,17 @@ def test_a_duplicate_in_the_ledger_names_a_twin_that_stayed(tmp_path):
         assert ledger.num_rows > 0  # else nothing was checked
         kept = set(kept_after(result, count).column("id").to_pylist())
         assert set(ledger.column("twin").to_pylist()) <= kept
+
+
+def test_a_line_that_goes_leaves_its_document_and_the_manifest_counts_every_one(tmp_path):
+    result = go(config(corpus(tmp_path), shard_size=1000))
+    planned = next(p for p in result.steps if p.name == "dedup_lines")
+    before, after = (kept_after(result, steps).column("text").to_pylist() for steps in (1, 2))
+    assert len(before) == len(after)
+    lost = [(b, a) for b, a in zip(before, after, strict=True) if b != a]
+    assert len(lost) == planned.step.manifest()["tallies"]["lines"] == 14  # 15 hold the line, the first keeps it
+    assert all(b == a + "\nShare this with your friends" for b, a in lost)
+    assert [line["total"] for line in planned.step.manifest()["about"]["most"]] == [15]
 
 
 def test_what_breaks_a_bound_is_in_the_ledger_with_value_and_limit(tmp_path):
@@ -272,7 +283,8 @@ def big(folder: Path, megabytes: int) -> Path:
     words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(5000)]
     with (folder / "a.jsonl").open("w") as file:
         while file.tell() < megabytes * 1_000_000:
-            file.write(json.dumps({"text": " ".join(chance.choices(words, k=400))}) + "\n")
+            lines = [" ".join(chance.choices(words, k=40)) for _ in range(10)]
+            file.write(json.dumps({"text": "\n".join(["a line that stands everywhere", *lines])}) + "\n")
     return folder
 
 
