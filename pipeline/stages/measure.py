@@ -85,7 +85,7 @@ class Measure(RowStage):
             raise ValueError("stop_words: the lists would not be used; add stopword_ratio to names")
         return self
 
-    def parameters(self) -> dict[str, Any]:
+    def recipe_parameters(self) -> dict[str, Any]:
         lists = {name: digests(own) for name in ("stop_words", "flagged") if (own := getattr(self, name))}
         return {**self.model_dump(mode="json", exclude={"stop_words", "flagged"}), **lists}
 

@@ -117,7 +117,7 @@ class Perplexity(RowStage):
         named = (("models", self.models), ("sentencepiece", self.sentencepiece))
         return {f"{field}.{lang}": path for field, value in named for lang, path in value}
 
-    def parameters(self) -> dict[str, Any]:
+    def recipe_parameters(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude={"models", "sentencepiece"})
 
     @property
