@@ -1,4 +1,4 @@
-"""Find the limits on our stop-word ratio that drop the same share of the same text as ROOTS' limits on ROOTS' lists.
+"""Find the limits on our ratios that drop the same share of the same text as ROOTS' limits on ROOTS' lists.
 
     python benchmarks/calibrate_stopwords.py --roots FOLDER DOCUMENTS... [--each 400] [--cache DIR] [--json FILE]
 
@@ -8,12 +8,15 @@ declared to be in it, and a quarter as many in other languages of its script, fo
 name and a small-word ratio is there to find it. ROOTS' functions say what they would drop; our limit is the middle of
 all those that drop as many. Both look at the text as ROOTS leaves it after taking out words.
 
-Prints a table: language, documents, ROOTS' limit, share dropped, our limit, share dropped, share of equal decisions.
+The limits on stop words and on symbols both belong to lists of ROOTS': of words, and of characters that are special.
+Prints a table for each: language, documents, ROOTS' limit, share dropped, our limit for the same, share dropped, share
+of equal decisions; for symbols also what ROOTS' own limit would drop of our ratio.
 """
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +28,7 @@ from pipeline.text.languages import LANGUAGES
 RELATIVES = 4  # one document in another language for so many
 OTHER_SCRIPTS = {"fa": "Arab", "de": "Latn", "it": "Latn", "pl": "Latn", "nl": "Latn", "ja": "Hans"}
 DIGITS = 2  # of a limit: more would pretend to know more
+MEASURES = {"stopword_ratio": 0, "symbol_ratio": 1}  # which of ROOTS' limits counts: the lower, the upper
 
 
 def main() -> None:
@@ -35,16 +39,27 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".bench"))
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    rows = [calibrated(lang, found, args.roots, args.cache) for lang, found in mixed(args.documents, args.each)]
-    print("| language | documents | ROOTS: limit | dropped | ours: limit | dropped | equal decisions |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    rows = [
+        row
+        for lang, found in mixed(args.documents, args.each)
+        for row in calibrated(lang, found, original(found, args.roots, args.cache))
+    ]
+    for name in MEASURES:
+        show(name, [row for row in rows if row["measure"] == name])
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def show(name: str, rows: list[dict[str, Any]]) -> None:
+    print(
+        f"\n{name}\n\n| language | documents | ROOTS: limit | dropped | ours: limit | dropped | equal decisions | ROOTS' |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         print(
             f"| {row['lang']} | {row['documents']} | {row['theirs']:g} | {row['they_drop']:.1%} | {row['ours']:g} "
-            f"| {row['we_drop']:.1%} | {row['equal']:.1%} |"
+            f"| {row['we_drop']:.1%} | {row['equal']:.1%} | {row['unchanged']:.1%} |"
         )
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
 def mixed(patterns: list[str], each: int) -> list[tuple[str, list[Document]]]:
@@ -62,28 +77,35 @@ def mixed(patterns: list[str], each: int) -> list[tuple[str, list[Document]]]:
     return out
 
 
-def calibrated(lang: str, found: list[Document], folder: Path, cache: Path) -> dict[str, object]:
-    said = original(found, folder, cache)
-    theirs = np.array([one["stopword_ratio"] for one in said])
-    limit = said[0]["limits"]["stopword_ratio"][0]
+def calibrated(lang: str, found: list[Document], said: list[dict[str, Any]]) -> list[dict[str, Any]]:
     texts = pa.array([one["edited"] for one in said], pa.large_string())
-    column = Measure(names=("stopword_ratio",)).apply(pa.table({"text": texts, "lang": [lang] * len(said)})).columns
-    ours = column["stopword_ratio"].to_numpy(zero_copy_only=False)
-    own = same_share(ours, int((theirs < limit).sum()))
-    return {
-        "lang": lang,
-        "documents": len(said),
-        "theirs": limit,
-        "they_drop": float((theirs < limit).mean()),
-        "ours": own,
-        "we_drop": float((ours < own).mean()),
-        "equal": float(((theirs < limit) == (ours < own)).mean()),
-    }
+    columns = Measure(names=tuple(MEASURES)).apply(pa.table({"text": texts, "lang": [lang] * len(said)})).columns
+    rows = []
+    for name, end in MEASURES.items():
+        sign = 1 if end == 0 else -1  # what breaks an upper limit breaks a lower one when all is turned round
+        theirs = np.array([one[name] for one in said]) * sign
+        ours = columns[name].to_numpy(zero_copy_only=False) * sign
+        limit = said[0]["limits"][name][end]
+        own = same_share(ours, int((theirs < sign * limit).sum()))
+        rows.append(
+            {
+                "measure": name,
+                "lang": lang,
+                "documents": len(said),
+                "theirs": limit,
+                "they_drop": float((theirs < sign * limit).mean()),
+                "ours": sign * own,
+                "we_drop": float((ours < own).mean()),
+                "equal": float(((theirs < sign * limit) == (ours < own)).mean()),
+                "unchanged": float((ours < sign * limit).mean()),  # what ROOTS' limit would drop of our ratio
+            }
+        )
+    return rows
 
 
 def same_share(ratios: np.ndarray, dropped: int) -> float:
     """The middle of the limits below which `dropped` of the ratios lie."""
-    ordered = np.sort(np.concatenate([[0.0], ratios, [1.0]]))
+    ordered = np.sort(np.concatenate([[ratios.min()], ratios, [ratios.max()]]))
     return float(np.round((ordered[dropped] + ordered[dropped + 1]) / 2, DIGITS))
 
 

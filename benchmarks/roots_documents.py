@@ -32,12 +32,14 @@ class Document(NamedTuple):
     lang: str
 
 
-def documents(patterns: Iterable[str], langs: Iterable[str], each: int, without: Iterable[str] = ()) -> list[Document]:
-    """Up to `each` documents for each language, without some sources; a text that occurs twice is taken once."""
+def documents(
+    patterns: Iterable[str], langs: Iterable[str], each: int, without: Iterable[str] = (), least: int = 1
+) -> list[Document]:
+    """Up to `each` documents of `least` characters for each language, without some sources; a text that occurs twice is taken once."""
     chosen: dict[str, list[tuple[int, str]]] = {lang: [] for lang in langs}
     seen: set[int] = set()
     for text, lang in _read(patterns, {*without, LEXICON}):
-        if lang not in chosen or not 0 < len(text) <= LONGEST:
+        if lang not in chosen or not least <= len(text) <= LONGEST:
             continue
         place = -int.from_bytes(hashlib.sha256(text.encode(errors="replace")).digest()[:8])
         if place not in seen:

@@ -2,8 +2,8 @@
 
     python benchmarks/roots_limits.py DOCUMENTS... [--each 1000]
 
-DOCUMENTS are JSON lines (.zst or not) with `text` and `meta.lang`, of clean running text: what a limit drops there, it
-drops wrongly. Prints a table: language, documents, words, characters a word (with the blank), percentiles of each
+DOCUMENTS are JSON lines (.zst or not) with `text` and `meta.lang`, of clean running text (500 characters and more are
+looked at): what a limit drops there, it drops wrongly. Prints a table: language, documents, words, characters a word (with the blank), percentiles of each
 measure, and the limits that the rules below make of them, except for the 13 languages that ROOTS had limits for.
 
 words            what 110 characters hold: ROOTS' least numbers of words hold 62 (eu) to 198 (hi), in the middle 112
@@ -33,12 +33,13 @@ NAMES = ("words", "characters", "symbol_ratio", "stopword_ratio", "char_repetiti
 CHARACTERS_OF_LEAST = 110
 FEW, HARDLY_ANY = 10_000, 1000  # words of running text
 STEP = 0.05
+LEAST = 500  # characters of a document: single sentences have any share of anything
 HEAD = (
     "language", "documents", "words", "characters a word", "longest word, 99.9 %", "symbols, 50 and 99 %",
     "stop words, 1 and 50 %", "characters repeat, 99 %", "words repeat, 99 %",
     "limits: words", "longest word", "characters", "words", "symbols", "stop words",
 )  # fmt: skip
-WITHOUT = ("libreoffice-l10n",)  # the words of menus
+WITHOUT = ("libreoffice", "libreoffice-l10n", "mediawiki")  # the words of menus
 
 
 def main() -> None:
@@ -47,7 +48,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=1000)
     args = parser.parse_args()
     found: dict[str, list[str]] = {lang: [] for lang in LANGUAGES}
-    for text, lang in documents(args.documents, LANGUAGES, args.each, WITHOUT):
+    for text, lang in documents(args.documents, LANGUAGES, args.each, WITHOUT, least=LEAST):
         found[lang].append(text)
     print("| " + " | ".join(HEAD) + " |")
     print("|---" + "|---:" * (len(HEAD) - 1) + "|")

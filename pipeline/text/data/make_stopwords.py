@@ -23,6 +23,7 @@ import zstandard
 
 from pipeline.text.characters import SPACE, SPECIAL, UNSPACED, flags
 from pipeline.text.languages import LANGUAGES
+from pipeline.text.words import LONGEST_RUN
 
 JUSTEXT = {
     "ig": "Igbo", "kn": "Kannada", "ml": "Malayalam", "ne": "Nepali", "ta": "Tamil", "te": "Telugu", "ur": "Urdu",
@@ -35,6 +36,8 @@ LEAST_SOURCE = 1000  # words of a source that counts for itself; smaller ones ar
 LEAST_PARAGRAPHS = 3
 COMMONEST = 40  # words that are small whatever the lexicon knows: of Wolof `la`, "that is", it knows "generous"
 SMALL = "small sources"
+MENUS = ("libreoffice", "mediawiki")  # what programs say: no I, no he, no was
+ENOUGH = 10_000  # words of running text that make do without them
 LEXICON_OF = {"tw": "ak"}  # Twi is a variety of Akan
 SCRIPTS = {
     "Arab": "ARABIC", "Beng": "BENGALI", "Deva": "DEVANAGARI", "Gujr": "GUJARATI", "Guru": "GURMUKHI",
@@ -83,10 +86,10 @@ def main() -> None:
 def of_language(lang: str, iso: dict[str, list[str]], args: argparse.Namespace) -> tuple[str, list[str]]:
     """(where the words are from, the words)."""
     if lang in ("zh-hans", "zh-hant"):
-        single = [word for word in iso["zh"] if len(word) == 1]
+        found = [word for word in iso["zh"] if len(word) <= LONGEST_RUN]
         if lang == "zh-hans":
-            return "stopwords-iso, single characters", single
-        return "stopwords-iso, single characters, by OpenCC's table", traditional(single, args.characters)
+            return "stopwords-iso", found
+        return "stopwords-iso, by OpenCC's table", traditional(found, args.characters)
     if lang in iso and lang not in (*BROKEN, *SHORT):
         return "stopwords-iso", iso[lang]
     text = Text(args.corpus / f"{lang}.jsonl.zst", lang)
@@ -98,7 +101,7 @@ def of_language(lang: str, iso: dict[str, list[str]], args: argparse.Namespace) 
     lexicon = glosses(found) if found.exists() else {}
     if lang in SHORT:
         return "stopwords-iso, and derived", iso[lang] + text.smallest()
-    if sum(text.words.values()) < LEAST_SOURCE:
+    if text.running < LEAST_SOURCE:
         return "lexicon: what means a small word of English", function_words(lexicon)
     by_gloss = [word for word in function_words(lexicon) if text.documents[word] >= LEAST_PARAGRAPHS]
     return "derived, by the lexicon" if lexicon else "derived", text.smallest(topical(lexicon)) + by_gloss
@@ -115,7 +118,10 @@ class Text:
         inside: Counter[str] = Counter()  # {word: inside a sentence}
         capital: Counter[str] = Counter()  # {word: of these, with a capital}
         self.words = Counter(source for source, paragraph in read(path) for _ in paragraph.split())
+        self.running = sum(count for source, count in self.words.items() if source not in MENUS)
         for source, paragraph in read(path):
+            if source in MENUS and self.running >= ENOUGH:
+                continue
             tokens = split(unicodedata.normalize("NFC", paragraph))
             cleaned = [clean(token) for token in tokens]
             if not any(cleaned) or sum(word in ENGLISH for word in cleaned) > MOSTLY_ENGLISH * len(cleaned):
@@ -184,9 +190,11 @@ def topical(lexicon: dict[str, set[str]]) -> frozenset[str]:
     return frozenset(word for word, meanings in lexicon.items() if not meanings & FUNCTION_WORDS)
 
 
-def traditional(characters: Iterable[str], path: Path) -> list[str]:
+def traditional(words: list[str], path: Path) -> list[str]:
+    """Each character as its commonest traditional one; one that is a word of its own as all of them."""
     table = dict(line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if "\t" in line)
-    return [other for character in characters for other in table.get(character, character).split(" ")]
+    alone = [other for word in words if len(word) == 1 for other in table.get(word, word).split(" ")]
+    return alone + ["".join(table.get(c, c).split(" ")[0] for c in word) for word in words]
 
 
 def tidy(words: Iterable[str]) -> list[str]:
