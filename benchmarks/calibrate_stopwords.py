@@ -51,9 +51,8 @@ def main() -> None:
 
 
 def show(name: str, rows: list[dict[str, Any]]) -> None:
-    print(
-        f"\n{name}\n\n| language | documents | ROOTS: limit | dropped | ours: limit | dropped | equal decisions | ROOTS' |"
-    )
+    print(f"\n{name}\n")
+    print("| language | documents | ROOTS: limit | dropped | ours: limit | dropped | equal decisions | ROOTS' |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         print(

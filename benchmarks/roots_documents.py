@@ -35,7 +35,7 @@ class Document(NamedTuple):
 def documents(
     patterns: Iterable[str], langs: Iterable[str], each: int, without: Iterable[str] = (), least: int = 1
 ) -> list[Document]:
-    """Up to `each` documents of `least` characters for each language, without some sources; a text that occurs twice is taken once."""
+    """Up to `each` documents for each language, of `least` characters, without some sources; a text is taken once."""
     chosen: dict[str, list[tuple[int, str]]] = {lang: [] for lang in langs}
     seen: set[int] = set()
     for text, lang in _read(patterns, {*without, LEXICON}):

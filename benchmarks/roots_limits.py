@@ -3,8 +3,9 @@
     python benchmarks/roots_limits.py DOCUMENTS... [--each 1000]
 
 DOCUMENTS are JSON lines (.zst or not) with `text` and `meta.lang`, of clean running text (500 characters and more are
-looked at): what a limit drops there, it drops wrongly. Prints a table: language, documents, words, characters a word (with the blank), percentiles of each
-measure, and the limits that the rules below make of them, except for the 13 languages that ROOTS had limits for.
+looked at): what a limit drops there, it drops wrongly. Prints a table: language, documents, words, characters a word
+(with the blank), percentiles of each measure, and the limits that the rules below make of them, except for the 13
+languages that ROOTS had limits for.
 
 words            what 110 characters hold: ROOTS' least numbers of words hold 62 (eu) to 198 (hi), in the middle 112
 longest_word     half as long again as the 99.9th percentile, at least 20: ROOTS has 1.25 (bn) to 2.65 times (fr) that
