@@ -20,7 +20,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.digest import address
 from pipeline.fingerprint import Fingerprints
-from pipeline.sources.base import Source
+from pipeline.sources.base import InputFile, Source
 from pipeline.stages.base import RowStage, Stage
 from pipeline.store.step import MANIFEST, Step
 
@@ -50,12 +50,12 @@ def plan(config: Config) -> list[Planned]:
     workdir = config.run.workdir
     prints = Fingerprints(workdir / ".fingerprints.json")
     sources = [_source(source, config.shard_size, prints, workdir) for source in config.sources]
-    prints.save()
     steps = list(sources)
     before = [planned.address for planned in sources]
     for number, stage in enumerate(config.stages, 1):
-        steps.append(_stage(stage, number, before, workdir))
+        steps.append(_stage(stage, number, before, prints, workdir))
         before = [steps[-1].address]
+    prints.save()
     return steps + _tail(config, len(config.stages) + 1, before)
 
 
@@ -86,8 +86,12 @@ def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path
     return _planned(f"source.{source.name}", "source", 0, recipe, workdir, source)
 
 
-def _stage(stage: Stage, number: int, before: list[str], workdir: Path) -> Planned:
-    recipe = _recipe(stage.name, stage.version, stage.parameters(), stage.packages, before)
+def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, workdir: Path) -> Planned:
+    recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
+    if stage.files:
+        recipe["files"] = {
+            name: prints.of(InputFile(path.name, str(path), 0)) for name, path in sorted(stage.files.items())
+        }
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version
     kind = "row" if isinstance(stage, RowStage) else "corpus"

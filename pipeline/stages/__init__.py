@@ -15,8 +15,9 @@ from pipeline.stages.identify import Identify
 from pipeline.stages.keep import Keep
 from pipeline.stages.measure import Measure
 from pipeline.stages.normalize import Normalize
+from pipeline.stages.perplexity import Perplexity
 from pipeline.stages.redact import Redact
 
-_ROW_WISE = (Normalize, Identify, Measure, Keep, HtmlLeftovers, DropLines, DropWords, DropTrailer, Redact)
+_ROW_WISE = (Normalize, Identify, Measure, Perplexity, Keep, HtmlLeftovers, DropLines, DropWords, DropTrailer, Redact)
 _CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear)
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

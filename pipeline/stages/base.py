@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -143,9 +144,14 @@ class Stage(BaseModel):
     unicode_tables: ClassVar[bool] = False  # Python's Unicode version goes into the recipe
     where: Where | None = Field(None, description="beside the stage: only documents of this source, lang, kind, ...")
 
-    def parameters(self) -> dict[str, Any]:
+    def recipe_parameters(self) -> dict[str, Any]:
         """What the bytes depend on, for the recipe; a stage that holds much tells its digest."""
         return self.model_dump(mode="json")
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Files that it reads while it works, each under a name: the recipe has their digests, not their places."""
+        return {}
 
     @property
     def packages(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from pipeline.stages.base import Outcome, RowStage
 from pipeline.stages.editing import bytes_out, edited, prose
 from pipeline.text.languages import canonical
 from pipeline.text.lines import without
-from pipeline.text.stopwords import StopLists
+from pipeline.text.stoplists import StopLists
 from pipeline.text.trailer import trailers
 from pipeline.units import Share
 

@@ -58,6 +58,7 @@ class Measure(RowStage):
     """
 
     name: ClassVar[str] = "measure"
+    version: ClassVar[int] = 2  # 2: other stop words
     unicode_tables: ClassVar[bool] = True
 
     names: tuple[str, ...] = Field(USUAL, description="which; by default those of any text")
@@ -86,7 +87,7 @@ class Measure(RowStage):
             raise ValueError("stop_words: the lists would not be used; add stopword_ratio to names")
         return self
 
-    def parameters(self) -> dict[str, Any]:
+    def recipe_parameters(self) -> dict[str, Any]:
         lists = {name: digests(own) for name in ("stop_words", "flagged") if (own := getattr(self, name))}
         return {**self.model_dump(mode="json", exclude={"stop_words", "flagged"}), **lists}
 

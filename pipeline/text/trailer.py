@@ -19,7 +19,7 @@ from pipeline.text.characters import SPACE, SPECIAL, UNSPACED, U, decode, flags,
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, mix
 from pipeline.text.lines import line_starts
-from pipeline.text.stopwords import StopLists
+from pipeline.text.stoplists import StopLists
 
 
 def trailers(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.text.lines import without
-from pipeline.text.stopwords import StopLists
+from pipeline.text.stoplists import StopLists
 from pipeline.text.trailer import trailers
 from pipeline.text.unwanted_words import without_words
 from tests.pipeline.text import words_twin as twin
