@@ -30,7 +30,7 @@ import zstandard
 from lid_code import coin, snippets
 from lid_development import DEVELOPMENT, judged
 from lid_repositories import Clones
-from lid_sources import SOURCES, Lines, Where
+from lid_sources import KEPT, SOURCES, Lines, Where
 
 from pipeline.text.languages import LANGUAGES
 
@@ -45,13 +45,13 @@ NEAR = frozenset(
 SHORTEST, LONGEST, PARAGRAPH = 20, 1000, 500  # characters of a document; of a development paragraph
 SENTENCES, PARAGRAPHS = 500, 300  # development documents a language and source
 TELLING = 20  # characters below which a sentence may stand in two sources by chance
+APART = re.compile(r"[\W_]+")
 ENDS = re.compile(r"(?<=[.!?।॥۔؟。！？])\s*")
 
 
 def normal(text: str) -> str:
-    """Letters, marks and digits only, case folded: what two spellings of one sentence share."""
-    folded = unicodedata.normalize("NFC", text).casefold()
-    return "".join(c for c in folded if c.isalnum() or unicodedata.category(c)[0] == "M")
+    """Letters and digits only, case folded and without marks: what two spellings of one sentence share."""
+    return APART.sub("", unicodedata.normalize("NFD", text.casefold()))
 
 
 def prints(line: str) -> Iterator[bytes]:
@@ -179,6 +179,8 @@ def training(where: Where, held: set[bytes], writer: Writer, only: list[str]) ->
     dropped: dict[str, int] = defaultdict(int)
     for source in only or SOURCES:
         for lines in SOURCES[source](where):
+            if lines.lang in KEPT.get(source, ()):
+                continue
             kept = list(_fresh(lines, held, seen, source, dropped))
             documents[lines.lang][source] += joined(kept, source, lines.joins)
             licenses[lines.lang, source] = _both(licenses.get((lines.lang, source)), lines.license)
