@@ -5,7 +5,7 @@
 INPUT has a text a line, in memory before the clock starts; loading, compiling and a first call are not timed. OUT gets
 [code, score] of each text, as the package names the language; null where it says that it cannot tell.
 Each is asked as its own documentation shows, with what it needs to take any text: control characters are taken out for
-pycld2 (which raises otherwise), line ends for fastText (which refuses them).
+pycld2 where it raises, line ends for fastText (which refuses them).
 """
 
 from __future__ import annotations
@@ -63,7 +63,10 @@ def pycld2() -> Ask:
     import pycld2
 
     def ask(text: str) -> Answer:
-        reliable, _, details = pycld2.detect(text.translate(CONTROLS).encode(), bestEffort=True)
+        try:
+            reliable, _, details = pycld2.detect(text.encode(), bestEffort=True)
+        except pycld2.error:
+            reliable, _, details = pycld2.detect(text.translate(CONTROLS).encode(), bestEffort=True)
         _, code, percent, _ = details[0]
         return None if code == "un" else (code, percent / 100 if reliable else 0.0)
 

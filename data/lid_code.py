@@ -1,10 +1,10 @@
 """Snippets of source code to train and to develop the part of a language identifier that knows code when it sees it.
 
-    snippets(Path("code.jsonl")) -> {"train": {"rust": [Snippet, ...]}, "dev": {...}}
+    training(Path("code.jsonl"), clones) -> {"rust": [Snippet, ...], ...}        development(clones) -> the same
 
-In: JSON lines {"text", "meta": {"lang": "code-rust", "source": package, "path"}}, as benchmarks/corpora.py makes them.
-A snippet is 200 to 2,000 characters of one file, cut at line ends, beginning anywhere in it: a document of unknown kind
-need not begin where a file does. A package's files are all in one of the two halves, never in both.
+In: JSON lines {"text", "meta": {"lang": "code-rust", "source": package, "path"}}, as benchmarks/corpora.py makes them, and
+repositories. A snippet is 200 to 2,000 characters of one file, cut at line ends, beginning anywhere in it: a document
+of unknown kind need not begin where a file does. No package gives to both.
 """
 
 from __future__ import annotations
@@ -12,13 +12,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.sources.languages import settle
+from lid_repositories import Clones
+
+from pipeline.sources.languages import ROOTS, by_name, settle
 
 TRAIN, DEV = 3000, 400  # snippets a language
 LONGEST, SHORTEST = 2000, 200
 Snippet = dict[str, object]
+
+TRAINING_TOO = {  # beside the packages, for languages that have one of these only
+    "abseil/abseil-cpp": "Apache-2.0", "JamesNK/Newtonsoft.Json": "MIT", "laravel/framework": "MIT",
+    "Kong/kong": "Apache-2.0", "spf13/cobra": "Apache-2.0",
+}  # fmt: skip
+DEVELOPMENT = {
+    "libuv/libuv": "MIT", "fmtlib/fmt": "MIT", "LuckyPennySoftware/AutoMapper": "MIT", "gin-gonic/gin": "MIT",
+    "apache/commons-lang": "Apache-2.0", "lodash/lodash": "MIT", "luarocks/luarocks": "MIT", "composer/composer": "MIT",
+    "pallets/flask": "BSD-3-Clause", "sinatra/sinatra": "MIT", "tokio-rs/tokio": "MIT", "typelevel/cats": "MIT",
+    "ReactiveX/rxjs": "Apache-2.0",
+}  # fmt: skip
 
 
 def coin(*names: object) -> float:
@@ -26,53 +40,53 @@ def coin(*names: object) -> float:
     return int.from_bytes(hashlib.blake2b(repr(names).encode(), digest_size=8).digest(), "big") / 2**64
 
 
-def snippets(corpus: Path) -> dict[str, dict[str, list[Snippet]]]:
+def training(corpus: Path, clones: Clones) -> dict[str, list[Snippet]]:
     found: dict[str, dict[str, list[Snippet]]] = defaultdict(lambda: defaultdict(list))
     with corpus.open(encoding="utf-8") as file:
         for line in file:
             document = json.loads(line)
-            meta, text = document["meta"], document["text"]
-            lang = settle(meta["lang"].removeprefix("code-"), meta["path"], text.encode("utf-8", "replace"))
-            cut = _cut(text, meta["source"], meta["path"])
-            if lang and cut:
-                about = {"lang": lang, "source": meta["source"], "path": meta["path"]}
-                found[lang][meta["source"]].append({"text": cut, "meta": about})
-    halves: dict[str, dict[str, list[Snippet]]] = {"train": {}, "dev": {}}
-    for lang, packages in sorted(found.items()):
-        kept = _kept_for_development(packages)
-        for half, wanted, limit in (("train", set(packages) - kept, TRAIN), ("dev", kept, DEV)):
-            halves[half][lang] = _fair([packages[name] for name in sorted(wanted)], limit)
-    return halves
+            meta = document["meta"]
+            _add(found, meta["lang"].removeprefix("code-"), document["text"], meta["source"], meta["path"])
+    _add_repositories(found, clones, TRAINING_TOO)
+    return {lang: _fair(list(packages.values()), TRAIN) for lang, packages in sorted(found.items())}
 
 
-def _cut(text: str, *name: str) -> str | None:
+def development(clones: Clones) -> dict[str, list[Snippet]]:
+    found: dict[str, dict[str, list[Snippet]]] = defaultdict(lambda: defaultdict(list))
+    _add_repositories(found, clones, DEVELOPMENT)
+    return {lang: _fair(list(packages.values()), DEV) for lang, packages in sorted(found.items())}
+
+
+def _add_repositories(found: dict, clones: Clones, names: Iterable[str]) -> None:
+    for name in names:
+        repository = clones[name]
+        paths = [path for path in repository.names() if by_name(path) in ROOTS]
+        for path, text in repository.texts(paths):
+            _add(found, by_name(path) or "", text, name, path)
+
+
+def _add(found: dict, lang: str, text: str, source: str, path: str) -> None:
+    settled = settle(lang, path, text.encode("utf-8", "replace"))
+    part = next(_cuts(text, source, path), None)
+    if settled and part:
+        found[settled][source].append({"text": part, "meta": {"lang": settled, "source": source, "path": path}})
+
+
+def _cuts(text: str, *name: str) -> Iterator[str]:
     lines = text.splitlines(keepends=True)
-    if not lines:
-        return None
     length = SHORTEST * (LONGEST / SHORTEST) ** coin("length", *name)
-    first = int(coin("first", *name) * len(lines))
-    part = ""
-    while first < len(lines) and len(part) + len(lines[first]) <= length:
-        part += lines[first]
-        first += 1
-    return part if len(part.strip()) >= SHORTEST // 2 else None
-
-
-def _kept_for_development(packages: dict[str, list[Snippet]]) -> set[str]:
-    """The smallest packages that make up a seventh of the files, or the smallest alone; none where there is but one."""
-    order = sorted(packages, key=lambda name: (len(packages[name]), name))
-    total, kept = sum(map(len, packages.values())), set[str]()
-    for name in order[:-1]:
-        if sum(len(packages[one]) for one in kept) >= min(DEV, total / 7):
-            break
-        kept.add(name)
-    return kept
+    at, part = int(coin("first", *name) * len(lines)), ""
+    while at < len(lines) and len(part) + len(lines[at]) <= length:
+        part += lines[at]
+        at += 1
+    if len(part.strip()) >= SHORTEST // 2:
+        yield part
 
 
 def _fair(groups: list[list[Snippet]], limit: int) -> list[Snippet]:
-    """Up to `limit` of all groups, as many of each as there are, small groups whole."""
+    """Up to `limit` of all groups, as many of each as there are, small groups whole; in no order."""
     chosen: list[Snippet] = []
     for left, group in zip(range(len(groups), 0, -1), sorted(groups, key=len), strict=True):
         order = sorted(group, key=lambda one: coin("order", one["text"]))
         chosen += order[: (limit - len(chosen)) // left]
-    return chosen
+    return sorted(chosen, key=lambda one: coin("mix", one["text"]))

@@ -371,4 +371,4 @@ KEPT = {
     "ntrex": ("kn", "ml", "ne", "zh-hant"), "pratham_books": ("as", "or"), "african_storybook": ("nso",),
     "udhr": ("rn", "ln"), "treebanks": ("bm",), "afriqa": ("wo",),
 }  # fmt: skip
-SHARED = {"mediawiki": ("tum", "rn", "ln"), "gatitos": ("ki", "ak"), "kirundi": ("rn",)}
+SHARED = {"mediawiki": ("tum", "rn", "ln"), "gatitos": ("ki", "ak"), "kirundi": ("rn",), "afriqa": ("tw",)}

@@ -24,13 +24,15 @@ import sys
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import lid_code
 import zstandard
-from lid_code import coin, snippets
-from lid_development import DEVELOPMENT, judged
+from lid_code import coin
+from lid_development import DEVELOPMENT, is_shared, judged
 from lid_repositories import Clones
-from lid_sources import KEPT, SOURCES, Lines, Where
+from lid_sources import KEPT, SHARED, SOURCES, Lines, Where
 
 from pipeline.text.languages import LANGUAGES
 
@@ -142,12 +144,13 @@ def development(where: Where, writer: Writer) -> set[bytes]:
             gathered.setdefault(lines.lang, (lines.license, []))[1].extend(lines.text)
         for lang, (license, text) in gathered.items():
             all_lines = clean(text)
-            kept = [line for line in all_lines if secret.isdisjoint(prints(line)) and len(line) >= SHORTEST]
+            kept = [line for line in all_lines if secret.isdisjoint(prints(line))]
+            long = [line for line in kept if len(line) >= SHORTEST]
             shared += sum(not secret.isdisjoint(prints(line)) for line in all_lines)
             held |= {one for line in all_lines for one in prints(line)}
             folder = "dev" if lang in LANGUAGES else "dev_other"
             meta = {"lang": lang, "source": source, "license": license}
-            for unit, texts in (("sentence", _some(kept, SENTENCES)), ("paragraph", _some(paragraphs(kept), PARAGRAPHS))):
+            for unit, texts in (("sentence", _some(long, SENTENCES)), ("paragraph", _some(paragraphs(kept), PARAGRAPHS))):
                 documents[folder, lang] += [{"text": text, "meta": {**meta, "unit": unit}} for text in texts]
     print(f"development: {shared} lines left out that the final judgement has too", file=sys.stderr)
     for (folder, lang), rows in sorted(documents.items()):
@@ -181,6 +184,8 @@ def training(where: Where, held: set[bytes], writer: Writer, only: list[str]) ->
         for lines in SOURCES[source](where):
             if lines.lang in KEPT.get(source, ()):
                 continue
+            if lines.lang in SHARED.get(source, ()):
+                lines = replace(lines, text=[line for line in lines.text if not is_shared(line)])
             kept = list(_fresh(lines, held, seen, source, dropped))
             documents[lines.lang][source] += joined(kept, source, lines.joins)
             licenses[lines.lang, source] = _both(licenses.get((lines.lang, source)), lines.license)
@@ -225,7 +230,7 @@ def main() -> None:
     held = development(where, writer)
     training(where, held, writer, args.only)
     if args.code:
-        for half, languages in snippets(args.code).items():
+        for half, languages in (("train", lid_code.training(args.code, where.clones)), ("dev", lid_code.development(where.clones))):
             for lang, rows in languages.items():
                 writer.write(f"code/{half}", lang, rows)
     (args.out / "sources.json").write_text(json.dumps(writer.bytes, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -1,7 +1,7 @@
 """The code of any language of the world as this project spells it, from any of the spellings of the standards.
 
     tag("eng") -> "en"    tag("ger") -> "de"    tag("sr_Latn_RS") -> "sr-Latn"    tag("Cyrl") -> None
-    nearest("eng_") -> "eng"        the known spelling that a misspelt one is nearest to, for a hint
+    nearest("englsh") -> "en"       the code that a misspelt one is nearest to, for a hint
 
 A tag is the shortest ISO 639 code (639-1, else 639-3) and, where it is not the one that the language is taken to be
 written in, the script. Regions and variants are left out. ISO 639-2/B, ISO 639-3 of a macrolanguage's main member and
@@ -24,9 +24,11 @@ MAIN_MEMBERS = {
     "ory": "or", "pbt": "ps", "pes": "fa", "plt": "mg", "swh": "sw", "uzn": "uz", "ydd": "yi", "zsm": "ms", "cmn": "zh",
     "kmr": "ku", "nob": "nb", "nno": "nn",
 }  # fmt: skip
-WITHDRAWN = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "mol": "ro", "sh": "sh", "scc": "sr", "scr": "hr"}
+WITHDRAWN = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "mol": "ro", "scc": "sr", "scr": "hr"}
 NOT_A_LANGUAGE = {"mis", "mul", "und", "zxx"}
-SUBTAGS = re.compile(r"[a-z]{2,3}(-[a-z]{3}){0,3}(-[a-z]{4})?(-([a-z]{2}|\d{3}))?(-([a-z0-9]{5,8}|\d[a-z0-9]{3}))*(-[a-z0-9]-.*)?")
+SUBTAGS = re.compile(  # RFC 5646, 2.1: language, extensions of it, script, region, variants, and what begins with a singleton
+    r"[a-z]{2,3}(-[a-z]{3}){0,3}(-[a-z]{4})?(-([a-z]{2}|\d{3}))?(-([a-z0-9]{5,8}|\d[a-z0-9]{3}))*(-[a-z0-9](-[a-z0-9]{2,8})+)*"
+)
 
 
 class Row(NamedTuple):
@@ -63,18 +65,23 @@ def name(code: str) -> str | None:
 
 
 def nearest(code: str, also: tuple[str, ...] = ()) -> str | None:
-    """The known spelling nearest to one that is none, names of languages included: "english" -> "en".
+    """The known code nearest to a spelling that is none: "swaa" -> "sw", "english" -> "en", "kinya" -> "rw".
 
-    `also` holds further spellings that are known where it is asked. None if nothing is near.
+    `also` holds further spellings that are known where it is asked. None if nothing is near enough.
     """
     text = code.strip().lower().replace("_", "-")
-    first = text.split("-")[0]
+    first = re.split(r"[^a-z]", text)[0]
     if tag(first):  # what follows it is wrong
         return tag(first)
-    if text in _names():
-        return _names()[text]
-    close = get_close_matches(text, [*also, *_names()], n=1, cutoff=0.75) or get_close_matches(first, _short(also), n=1, cutoff=0.6)
-    return _names().get(close[0], close[0]) if close else None
+    names = _names() | {one: one for one in also}
+    if text in names:
+        return names[text]
+    if len(first) in (3, 4) and (close := get_close_matches(first, _common(), 1, cutoff=0.66)):
+        return tag(close[0])
+    if len(text) > 3 and (longer := [one for one in names if one.startswith(text)]):
+        return names[min(longer, key=len)]
+    close = get_close_matches(text, names, 1, cutoff=0.75) if len(text) > 3 else []
+    return names[close[0]] if close else None
 
 
 @cache
@@ -89,9 +96,12 @@ def rows() -> dict[str, Row]:
 
 @cache
 def _names() -> dict[str, str]:
-    return {row.name.lower(): row.code for row in rows().values()}
+    """Names in lower case without what stands in brackets; of two languages of one name the one with the short code."""
+    ordered = sorted(rows().values(), key=lambda row: len(row.code), reverse=True)
+    return {row.name.partition(" (")[0].lower(): row.code for row in ordered if row.iso3 not in NOT_A_LANGUAGE}
 
 
 @cache
-def _short(also: tuple[str, ...]) -> list[str]:
-    return [*also, *(code for code, row in rows().items() if row.iso1), *rows()]
+def _common() -> list[str]:
+    """Codes that people mean: those of languages that have one of two letters."""
+    return sorted(code for code, row in rows().items() if row.iso1 and len(code) == 3)
