@@ -20,6 +20,7 @@ from pipeline.report.languages import rows
 from pipeline.report.levels import SOURCE, STAGES, Level, Manifest, drops, labels, levels, naming_level
 from pipeline.report.samples import sample
 from pipeline.report.warn import warnings
+from pipeline.sources.codes import STRANGE
 from pipeline.store.step import Step
 
 FORMAT, FORMAT_VERSION = "seedbed-report", 1
@@ -126,6 +127,12 @@ def _totals(
     }
 
 
+def _strange(manifest: Manifest) -> dict[str, int]:
+    """Codes that documents declare and that are no language's, most often first."""
+    tallies = {key: n for key, n in manifest.get("tallies", {}).items() if key.startswith(STRANGE)}
+    return {key.removeprefix(STRANGE): n for key, n in sorted(tallies.items(), key=lambda one: (-one[1], one[0]))}
+
+
 def _sources(manifests: Sequence[Manifest], found: dict[str, dict[str, list[dict[str, Any]]]]) -> list[dict[str, Any]]:
     """What each source gave, what could not be read of it, and what of it stands at the end."""
     end = [m for m in manifests if m["kind"] == SOURCE or m["kind"] in STAGES]
@@ -152,6 +159,7 @@ def _sources(manifests: Sequence[Manifest], found: dict[str, dict[str, list[dict
                 "bytes": sum(c["bytes"] for c in last),
                 "bad": sum(n for reason, n in reasons.items() if reason not in harmless),
                 "harmless": harmless,
+                "strange": _strange(manifest),
                 "reasons": dict(sorted(reasons.items())),
                 "samples": [
                     {"reason": r, **row} for r, rows in sorted(found[manifest["address"]].items()) for row in rows

@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline.document import UNDETERMINED
 from pipeline.report.levels import UNREADABLE, Level, imbalances
-from pipeline.report.wording import count, plural, share
+from pipeline.report.wording import count, plural, share, visible
+from pipeline.sources.codes import MORE, hint
 
 FEW_TOKENS = 10_000  # a language with fewer is named: no model learns to write it from so little
 HALF = 0.5  # a stage that drops more of a language is named
@@ -35,6 +36,7 @@ def warnings(
             for text in imbalances(funnel)
         ],
         *_unreadable(sources),
+        *_strange(sources),
         *_vanished(funnel, languages),
         *_undeclared(funnel, languages),
         *_unevaluated(languages),
@@ -65,6 +67,23 @@ def _unreadable(sources: Sequence[dict[str, Any]]) -> list[Warning_]:
                 _say("warning", f"{text} File and offset of each stand in its ledger; some are shown under Sources.")
             )
     return out
+
+
+def _strange(sources: Sequence[dict[str, Any]]) -> list[Warning_]:
+    """Codes that documents declare and nobody knows: a filter by language would pass these documents by."""
+    out = []
+    for source in sources:
+        if codes := source.get("strange"):
+            shown = [_code(code, n) for code, n in list(codes.items())[:NAMED]]
+            more = f" and {len(codes) - NAMED} more codes" if len(codes) > NAMED else ""
+            head = f"{plural(sum(codes.values()), 'document')} of the source {source['name']}"
+            text = f"{head} declared as no language known here: {', '.join(shown)}{more}. They are kept as they are."
+            out.append(_say("warning", text))
+    return out
+
+
+def _code(code: str, documents: int) -> str:
+    return f"others ({count(documents)})" if code == MORE else f"{visible(code)!r} ({count(documents)}{hint(code)})"
 
 
 def _vanished(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> list[Warning_]:

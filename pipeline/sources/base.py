@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.sources.codes import checked
 from pipeline.units import Size
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a source's name is a part of ids and of folder names
@@ -64,13 +65,18 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: ClassVar[str]  # its name in the config: jsonl, parquet, text, code, hub
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     packages: ClassVar[tuple[str, ...]] = ("orjson",)  # whose version goes into the recipe: it spells `meta`
 
     name: str = Field(pattern=NAME, description="begins the ids of its documents")
     priority: int = Field(0, description="of two duplicates the one whose source has the smaller priority stays")
     lang: str | None = Field(None, description="language of all its documents (BCP-47), whatever the files say")
     max_document: Size = Field(64_000_000, description="bytes; a larger one goes to the ledger: memory stays bounded")
+
+    @field_validator("lang")
+    @classmethod
+    def _known_language(cls, code: str | None) -> str | None:
+        return None if code is None else checked(code)
 
     def files(self) -> list[InputFile]:
         """All input files, sorted by path. Raises ConfigError when there are none or one cannot be had."""

@@ -41,6 +41,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipeline.sources.codes import checked_pattern
+
 # What a stage says about each document it drops; the runner adds id, source, kind, lang, bytes, stage and an excerpt.
 # A stage may leave out the nullable columns: `dropped_table` fills them.
 DROPPED = pa.schema(
@@ -115,6 +117,11 @@ class Where(BaseModel):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+    @field_validator("lang")
+    @classmethod
+    def _known(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if patterns is None else tuple(map(checked_pattern, patterns))
 
     def matches(self, docs: pa.Table) -> pa.Array:
         """(n,) bool, without nulls."""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from pipeline.errors import ConfigError
+from pipeline.sources.codes import checked
 from pipeline.stages.base import Outcome, RowStage, dropped_table
 from pipeline.text.languages import canonical, same
 
@@ -63,7 +64,7 @@ class Keep(RowStage):
         pairs = _pairs(value)
         if not isinstance(pairs, list | tuple):
             return value
-        return sorted(((canonical(str(lang)), _pairs(bounds)) for lang, bounds in pairs), key=lambda pair: pair[0])
+        return sorted(((checked(str(lang)), _pairs(bounds)) for lang, bounds in pairs), key=lambda pair: pair[0])
 
     @field_validator("bounds", "lang")
     @classmethod
@@ -83,7 +84,7 @@ class Keep(RowStage):
     @field_validator("languages")
     @classmethod
     def _canonical(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if value is None else tuple(sorted({canonical(code) for code in value}))
+        return None if value is None else tuple(sorted({checked(code) for code in value}))
 
     @model_validator(mode="after")
     def _judges(self) -> Keep:

@@ -8,6 +8,7 @@ task goes on behind its last finished shard.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,15 +20,18 @@ from pipeline.document import DOCUMENT, UNDETERMINED, document_id
 from pipeline.engine import Task
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Bad, InputFile, Record, Source
+from pipeline.sources.codes import MORE, STRANGE, strange
 from pipeline.steps.base import merged
 from pipeline.store.counts import count_dropped, count_kept, total
 from pipeline.store.files import write_table
 from pipeline.store.layers import Shard
 from pipeline.store.ledger import EXCERPT, LEDGER, write_ledger
 from pipeline.store.step import Step
+from pipeline.text.languages import canonical
 
 GROUP_BYTES = 32_000_000  # of files as they lie, compressed or not
 DAMAGED = ("truncated", "unreadable")  # reasons that say a whole file is not as it should be
+CODES_SHOWN, CODE_SHOWN = 20, 40  # codes of a shard by name and their characters; all others together
 
 
 def groups(files: Sequence[InputFile]) -> list[list[InputFile]]:
@@ -141,6 +145,7 @@ class _Writer:
     text_bytes: int = 0  # since the beginning, of the whole group
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     bad: list[dict[str, Any]] = field(default_factory=list)
+    strange: Counter[str] = field(default_factory=Counter)  # declared codes that are none, of this shard
 
     def _id(self, file: InputFile, item: Record | Bad) -> str:
         """A document that has a path to itself keeps its name when files are added to the run it was read in."""
@@ -152,9 +157,18 @@ class _Writer:
         text = record.text.encode() if isinstance(record.text, str) else record.text
         lang = self.source.lang or record.lang
         identity = self._id(file, record)
-        self.rows.append((identity, self.source.name, record.kind, lang, lang or UNDETERMINED, text, record.meta))
+        found = self._spelled(lang) if lang else UNDETERMINED
+        self.rows.append((identity, self.source.name, record.kind, lang, found, text, record.meta))
         self.text_bytes += len(text)
         self.bytes += len(text) + len(record.meta or "") + len(identity)  # meta may be the larger part
+
+    def _spelled(self, declared: str) -> str:
+        """The code as the project spells it; what is none is counted, for the report, and stands as it is."""
+        if strange(declared):
+            code = declared[:CODE_SHOWN]
+            told = code in self.strange or len(self.strange) < CODES_SHOWN
+            self.strange[code if told else MORE] += 1
+        return canonical(declared)
 
     def refuse(self, file: InputFile, bad: Bad) -> None:
         row: dict[str, Any] = {"id": self._id(file, bad), "source": self.source.name, "stage": "source"}
@@ -186,7 +200,10 @@ class _Writer:
             "harmless": harmless,
             "state": self.state,
         }
-        self.step.mark(f"shard-{key}", {**result, "kept": count_kept(docs), "dropped": count_dropped(ledger)}, files)
+        counts = {"kept": count_kept(docs), "dropped": count_dropped(ledger)}
+        tallies = {STRANGE + code: number for code, number in sorted(self.strange.items())}
+        self.step.mark(f"shard-{key}", {**result, **counts, "tallies": tallies}, files)
+        self.strange.clear()
         self.number, self.bytes, self.rows, self.bad = self.number + 1, 0, [], []
 
 

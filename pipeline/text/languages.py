@@ -1,13 +1,15 @@
 """The natural languages of ROOTS: their codes, names, families, and how others spell them.
 
-    canonical("eng") -> "en"    canonical("zh_TW") -> "zh-hant"    canonical("python") -> "python"
+    canonical("eng") -> "en"    canonical("zh_TW") -> "zh-hant"    canonical("ger") -> "de"    canonical("c++") -> "c++"
 
-Codes are BCP-47 in lower case, ISO 639-1 where it has one, and Chinese by its script. A code that is not in the table
-stays as it is: sources may declare any language, and programming languages stand in the same column. Never guess.
+Codes are BCP-47 in lower case, ISO 639-1 where it has one, and Chinese by its script. Any other language's code is spelled by
+the same rule (codes.py); what is no code stays as it is: programming languages stand in the same column. Never guess.
 """
 
 from dataclasses import dataclass
 from functools import cache
+
+from pipeline.text.codes import tag
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ _CHINESE_BY = {  # script, or the script of a region
 
 @cache
 def canonical(code: str) -> str:
-    """The code as this project spells it; a code of no ROOTS language comes back as it was.
+    """The code as this project spells it; what is no language's code comes back as it was.
 
     A language written in another script than the table's (`hi-Latn`, `pa-Arab`) is none of the table's. Chinese of
     which no script or region is told is simplified, as most of it is.
@@ -98,7 +100,9 @@ def canonical(code: str) -> str:
         return told[0] if told else code if rest else "zh-hans"
     known = LANGUAGES.get(_spellings().get(first, first))
     scripts = [part for part in rest if len(part) == 4 and part.isalpha()]
-    return known.code if known and scripts in ([], [known.script.lower()]) else code
+    if known and scripts in ([], [known.script.lower()]):
+        return known.code
+    return tag(code) or code
 
 
 @cache
