@@ -105,7 +105,8 @@ def test_a_line_that_goes_leaves_its_document_and_the_manifest_counts_every_one(
     lost = [(b, a) for b, a in zip(before, after, strict=True) if b != a]
     assert len(lost) == planned.step.manifest()["tallies"]["lines"] == 14  # 15 hold the line, the first keeps it
     assert all(b == a + "\nShare this with your friends" for b, a in lost)
-    assert [line["total"] for line in planned.step.manifest()["about"]["most"]] == [15]
+    (line,) = planned.step.manifest()["about"]["most"]
+    assert line == {"total": 15, "document": "src/a.jsonl#1", "excerpt": "Share this with your friends"}
 
 
 def test_what_breaks_a_bound_is_in_the_ledger_with_value_and_limit(tmp_path):

@@ -83,6 +83,9 @@ def test_each_language_has_its_own_limits():
     ends = docs(["a word of the end\nthe xylophone zzz"] * 2, lang=["en", "fr"])
     stage = STAGES["drop_trailer"](min_lines=1, lang={"eng": 0.4})  # 3 of 5 words, and 1 of 3
     assert texts_after(stage, ends) == ["a word of the end", ends.column("text")[1].as_py()]
+    unknown = docs(["le mot de la fin du texte\nzzz yyy"], lang="ar")  # a stop list, but no share
+    assert STAGES["drop_trailer"](min_lines=1).apply(unknown).columns["text"].null_count == 1
+    assert STAGES["drop_trailer"](min_lines=1, lang={}).apply(ends).columns["text"].null_count == 2
     everywhere = STAGES["drop_trailer"](min_lines=1, share=0.4, lang={})
     assert texts_after(everywhere, docs(["le mot de la fin\nzzz yyy"], lang="fr")) == ["le mot de la fin"]
 
