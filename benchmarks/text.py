@@ -6,7 +6,8 @@
 Takes documents by lot up to --limit-mb. The stages run in this process, all of them in each round, and medians of the
 rounds are told, in MB of text a second of CPU time; texts are in memory, kernels compiled. The floor is one pass that
 decodes the UTF-8. `recipe` is a run with one worker: compressed JSON lines read, normalize, identify, measure, keep,
-all written; its workers' start is in it. datatrove runs in an environment of its own (made on first use in --cache) on
+all written, less what the same run takes for one
+document (the start of its worker). datatrove runs in an environment of its own (made on first use in --cache) on
 the first documents that call themselves English, since its four filters together take some ten seconds a megabyte;
 `measure, the four families` runs on just those documents too.
 
@@ -57,6 +58,12 @@ FAMILIES: dict[str, list[str]] = {
 }
 FLAGGED = {"en": ["hell", "damn it"], "es": ["infierno"], "fr": ["enfer"], "pt": ["inferno"], "zh-hans": ["地狱"]}
 BOUNDS = {"words": [20, 100000], "symbol_ratio": [0, 0.4], "char_repetition": [0, 0.2], "word_repetition": [0, 0.3]}
+
+JUDGE = [{"measure": {"names": ROOTS}}, {"keep": {"bounds": BOUNDS}}]
+RECIPES = {
+    "recipe: read zst, normalize, identify, measure ROOTS, keep, write": ["normalize", "identify", *JUDGE],
+    "recipe: the same without identify": ["normalize", *JUDGE],
+}
 
 Work = Callable[[], object]
 
@@ -132,9 +139,9 @@ def seconds(work: Work) -> float:
     return time.process_time() - begin
 
 
-def recipe_seconds(docs: pa.Table, scratch: Path, number: int) -> float:
+def recipe_seconds(docs: pa.Table, stages: list, scratch: Path) -> float:
     """CPU seconds of a whole run, its worker's included."""
-    source = scratch / "docs.jsonl.zst"
+    source = scratch / f"docs-{docs.num_rows}.jsonl.zst"
     if not source.exists():
         lines = (
             json.dumps({"text": text, "lang": lang}, ensure_ascii=False) + "\n"
@@ -144,8 +151,7 @@ def recipe_seconds(docs: pa.Table, scratch: Path, number: int) -> float:
         )
         source.write_bytes(zstandard.compress("".join(lines).encode()))
     config = scratch / "recipe.yaml"
-    stages = ["normalize", "identify", {"measure": {"names": ROOTS}}, {"keep": {"bounds": BOUNDS}}]
-    settings = {"run": {"workdir": str(scratch / f"run-{number}"), "workers": 1, "memory": "4GB"}}
+    settings = {"run": {"workdir": tempfile.mkdtemp(dir=scratch), "workers": 1, "memory": "4GB"}}
     config.write_text(
         json.dumps(settings | {"sources": [{"jsonl": {"name": "docs", "path": str(source)}}], "stages": stages})
     )
@@ -196,9 +202,12 @@ def main() -> None:
         size = docs.column("text").nbytes
         print(f"{docs.num_rows} documents, {size / 1e6:.0f} MB, {args.corpus.name}", file=sys.stderr)
         timed(works(docs, scratch), args.rounds, size, tell)
-        if args.recipes:
-            took = [recipe_seconds(docs, scratch, number) for number in range(args.recipes + 1)][1:]
-            tell("recipe: read zst, normalize, identify, measure ROOTS, keep, write", "seedbed", size, took)
+        for said, stages in RECIPES.items() if args.recipes else ():
+            both = [
+                [recipe_seconds(part, stages, scratch) for part in (docs.slice(0, 1), docs)]
+                for _ in range(args.recipes + 1)  # the first compiles
+            ]
+            tell(said, "seedbed", size, [whole - start for start, whole in both[1:]])
         if args.peer_mb:
             python = python_of("datatrove", REQUIREMENTS, args.cache)
             took_by, some, version = peer(docs, args.peer_mb, python, scratch)

@@ -46,3 +46,7 @@ def test_letters_marks_and_numbers_are_alphanumeric():
 
 def test_lower_case_is_pythons_where_it_is_one_character():
     assert "".join(chr(lowered()[ord(c)]) for c in "AÉΣЖİẞ𝒳") == "aéσжİß𝒳"
+
+
+def test_no_narrow_character_has_a_wide_lower_case():
+    assert lowered()[:0x10000].max() < 0x10000

@@ -43,6 +43,11 @@ def test_long_lists_in_parts_are_counted_exactly(distinct):
     check(pool[rng.integers(0, distinct, 3 * PART + 17)])
 
 
+@pytest.mark.parametrize("copies", [255, 256, 257, 65_535, 65_536, 65_537])
+def test_counts_are_exact_where_a_byte_and_a_line_of_the_histogram_end(copies):
+    check(np.array([5] * copies + [9, 9, 8], np.uint64))
+
+
 def test_hashes_that_all_share_a_part_are_counted_exactly():
     check(np.arange(2 * PART + 5, dtype=np.uint64) // np.uint64(2))  # high bits zero: one part holds all
 
