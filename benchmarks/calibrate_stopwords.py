@@ -42,7 +42,7 @@ def main() -> None:
     rows = [
         row
         for lang, found in mixed(args.documents, args.each)
-        for row in calibrated(lang, found, original(found, args.roots, args.cache))
+        for row in calibrated(lang, found, original(found, args.roots, args.cache)[0])
     ]
     for name in MEASURES:
         show(name, [row for row in rows if row["measure"] == name])

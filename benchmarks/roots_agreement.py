@@ -11,7 +11,8 @@ and is printed; then exit code 1.
 
 Then, with FOLDER (`preprocessing/training/01b_oscar_cleaning_and_filtering` of a clone of bigscience-workshop/
 data-preparation): the same documents through ROOTS' own functions with its own lists and limits, and how often the
-decisions differ, for each language and each filter. These differences are of definitions: docs/filters.md names them.
+decisions differ, for each language and each filter: of the recipe as it is; on the text as ROOTS leaves it; and on that
+text with ROOTS' lists and limits. These differences are of definitions: docs/filters.md names them.
 """
 
 import argparse
@@ -23,12 +24,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import roots_twin as twin
-from roots_documents import ROOTS, Document, documents, original
+from roots_documents import ROOTS, Document, Lists, documents, original
 
 from pipeline.config import load
 from pipeline.stages.base import RowStage
 from pipeline.stages.keep import Keep
-from pipeline.stages.measure import CHARACTERS, CHARACTERS_OF, WORDS, WORDS_OF
+from pipeline.stages.measure import CHARACTERS, CHARACTERS_OF, WORDS, WORDS_OF, Measure
 from pipeline.text import stopwords
 from pipeline.text.languages import LANGUAGES
 
@@ -50,7 +51,7 @@ def main() -> None:
     others = documents(args.documents, [lang for lang in LANGUAGES if lang not in ROOTS], args.others)
     texts, numbers, verdicts, keep = decided(found + others)
     differences = beside_twin(found + others, texts, verdicts, keep)
-    rows = beside_original(found, args, numbers, keep) if args.roots else []
+    rows = beside_original(found, args, numbers, keep) if args.roots else {}
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     sys.exit(1 if differences else 0)
@@ -124,26 +125,67 @@ def beside_twin(found: list[Document], texts: list[str], verdicts: list[Verdict]
 
 def beside_original(
     found: list[Document], args: Any, numbers: dict[str, list[Any]], keep: Keep
+) -> dict[str, list[dict[str, Any]]]:
+    """Three comparisons, a row a language each: documents, how many each side drops, differences by filter."""
+    said, lists = original(found, args.roots, args.cache)
+    edited = pa.table({"text": pa.array([one["edited"] for one in said], pa.large_string()), "lang": langs_of(found)})
+    ours = {lang: {name: (low, high) for name, low, high in bounds_of(keep, lang)} for lang in ROOTS}
+    theirs = {one.lang: looked["limits"] for one, looked in zip(found, said, strict=True)}
+    same_text = measured(edited, Measure(names=FILTERS))
+    own_lists = measured(edited, Measure(names=(*FILTERS, "flagged_ratio"), **files(lists, args.cache)))
+    out = {
+        "the recipe beside ROOTS": compared(found, said, theirs, numbers, ours, FILTERS),
+        "on the same text": compared(found, said, theirs, same_text, ours, FILTERS),
+        "on the same text, with ROOTS' lists and limits": compared(
+            found, said, theirs, own_lists, theirs, (*FILTERS, "flagged_ratio")
+        ),
+    }
+    for title, rows in out.items():
+        show(title, rows)
+    return out
+
+
+def langs_of(found: list[Document]) -> list[str]:
+    return [one.lang for one in found]
+
+
+def measured(docs: pa.Table, measure: Measure) -> dict[str, list[Any]]:
+    return {name: values.to_pylist() for name, values in measure.apply(docs).columns.items()}
+
+
+def files(lists: Lists, cache: Path) -> dict[str, dict[str, str]]:
+    """The lists of ROOTS as files for `measure`; entries of no word or of more than four could never be met."""
+    paths: dict[str, dict[str, str]] = {"stop_words": {}, "flagged": {}}
+    for lang, named in lists.items():
+        for kind, entries in named.items():
+            path = cache / f"roots-{lang}-{kind}.txt"
+            path.write_text("\n".join(entry for entry in entries if 0 < len(twin.words(entry)) <= 4), encoding="utf-8")
+            paths[kind][lang] = str(path)
+    return paths
+
+
+def compared(
+    found: list[Document],
+    said: list[dict[str, Any]],
+    theirs: dict[str, Any],
+    numbers: dict[str, list[Any]],
+    ours: dict[str, Any],
+    filters: tuple[str, ...],
 ) -> list[dict[str, Any]]:
-    """A row a language: documents; decisions that are equal, dropped there alone, dropped here alone; by filter."""
-    said = original(found, args.roots, args.cache)
     rows = []
     for lang in ROOTS:
         at = [i for i, one in enumerate(found) if one.lang == lang]
-        theirs = [{name for name in FILTERS if broken(said[i][name], *said[i]["limits"][name])} for i in at]
-        limits = {name: (low, high) for name, low, high in bounds_of(keep, lang)}
-        ours = [{name for name in FILTERS if broken(numbers[name][i], *limits[name])} for i in at]
-        rows.append(row(lang, theirs, ours))
-    rows.append({key: sum(one[key] for one in rows) if key != "lang" else "all" for key in rows[0]})
-    show(rows)
-    return rows
+        there = [{name for name in filters if broken(said[i][name], *theirs[lang][name])} for i in at]
+        here = [{name for name in filters if broken(numbers[name][i], *ours[lang][name])} for i in at]
+        rows.append(row(lang, there, here, filters))
+    return [*rows, {key: sum(one[key] for one in rows) if key != "lang" else "all" for key in rows[0]}]
 
 
 def broken(value: float | None, low: float | None, high: float | None) -> bool:
     return value is not None and ((low is not None and value < low) or (high is not None and value > high))
 
 
-def row(lang: str, theirs: list[set[str]], ours: list[set[str]]) -> dict[str, Any]:
+def row(lang: str, theirs: list[set[str]], ours: list[set[str]], filters: tuple[str, ...]) -> dict[str, Any]:
     pairs = list(zip(theirs, ours, strict=True))
     out: dict[str, Any] = {
         "lang": lang,
@@ -153,11 +195,11 @@ def row(lang: str, theirs: list[set[str]], ours: list[set[str]]) -> dict[str, An
         "there alone": sum(bool(one) and not other for one, other in pairs),
         "here alone": sum(bool(other) and not one for one, other in pairs),
     }
-    return out | {name: sum((name in one) != (name in other) for one, other in pairs) for name in FILTERS}
+    return out | {name: sum((name in one) != (name in other) for one, other in pairs) for name in filters}
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    print("\n| " + " | ".join(rows[0]) + " |\n|---" + "|---:" * (len(rows[0]) - 1) + "|")
+def show(title: str, rows: list[dict[str, Any]]) -> None:
+    print(f"\n{title}\n\n| " + " | ".join(rows[0]) + " |\n|---" + "|---:" * (len(rows[0]) - 1) + "|")
     for one in rows:
         print("| " + " | ".join(str(value) for value in one.values()) + " |")
 

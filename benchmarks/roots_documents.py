@@ -1,7 +1,8 @@
 """Real documents for the comparisons with ROOTS, and what ROOTS' own filters say of them.
 
     documents(["docs.jsonl", "corpus/*.jsonl.zst"], ["en", "fr"], 300) -> [Document(text, lang), ...]
-    original(documents, folder, cache) -> [{"edited", "words", ...}, ...], one a document, as roots_original.py has it
+    original(documents, folder, cache) -> [{"edited", "words", ...}, ...], one a document, as roots_original.py has it,
+                                          and its lists, {lang: {"stop_words": [...], "flagged": [...]}}
 
 Which documents are taken depends on the files alone: those with the smallest digests of their text, in each language.
 """
@@ -25,6 +26,9 @@ REQUIREMENTS = ["numpy==2.4.6", "pandas==3.1.1", "emoji==1.6.1"]
 ROOTS = ("ar", "bn", "ca", "en", "es", "eu", "fr", "hi", "id", "pt", "ur", "vi", "zh-hans")
 LEXICON = "gatitos"  # a source that is no running text
 LONGEST = 50_000  # characters: the original takes seconds for longer ones
+
+
+Lists = dict[str, dict[str, list[str]]]
 
 
 class Document(NamedTuple):
@@ -59,7 +63,7 @@ def _read(patterns: Iterable[str], without: set[str]) -> Iterator[tuple[str, str
                     yield row["text"], canonical(row.get("lang") or row["meta"]["lang"])
 
 
-def original(found: Iterable[Document], folder: Path, cache: Path) -> list[dict[str, Any]]:
+def original(found: Iterable[Document], folder: Path, cache: Path) -> tuple[list[dict[str, Any]], Lists]:
     """What ROOTS' own functions say, in an environment of their own."""
     python = python_of("roots", REQUIREMENTS, cache)
     with tempfile.TemporaryDirectory() as scratch:
@@ -68,4 +72,6 @@ def original(found: Iterable[Document], folder: Path, cache: Path) -> list[dict[
         source.write_text("".join(lines), encoding="utf-8")
         script = Path(__file__).with_name("roots_original.py")
         subprocess.run([str(python), str(script), str(folder), str(source), str(target)], check=True)
-        return [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+        said = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+        lists = json.loads(Path(f"{target}.lists").read_text(encoding="utf-8"))
+        return said, {canonical(lang): found for lang, found in lists.items()}

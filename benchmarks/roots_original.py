@@ -5,7 +5,8 @@
 FOLDER is `preprocessing/training/01b_oscar_cleaning_and_filtering` of a clone of bigscience-workshop/data-preparation,
 INPUT holds {"text", "lang"} a line, in the 13 languages that it has parameters for. OUT gets for each
 {"edited", "words", "char_repetition", "word_repetition", "symbol_ratio", "stopword_ratio", "flagged_ratio", "limits"}:
-the text as its `modifying_documents` leaves it, then the numbers of that text, by its functions with its lists.
+the text as its `modifying_documents` leaves it, then the numbers of that text, by its functions with its lists. The
+lists themselves go to OUT.jsonl.lists, {language: {"stop_words": [...], "flagged": [...]}}.
 
 Needs numpy, pandas and emoji==1.6.1, which the callers see to. The models of ROOTS (fastText, SentencePiece, KenLM)
 are not asked for, so there is no language score and no perplexity. Chinese was cut by SentencePiece: here each
@@ -39,6 +40,11 @@ def main(folder: str, source: str, target: str) -> None:
         for line in lines:
             document = json.loads(line)
             out.write(json.dumps(judges[document["lang"]].look(document["text"])) + "\n")
+    lists = {
+        lang: {"stop_words": sorted(judge.lists["stopwords"]), "flagged": sorted(judge.lists["flagged_words"])}
+        for lang, judge in judges.items()
+    }
+    Path(f"{target}.lists").write_text(json.dumps(lists), encoding="utf-8")
 
 
 class Judge:
