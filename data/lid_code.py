@@ -2,9 +2,9 @@
 
     training(Path("code.jsonl"), clones) -> {"rust": [Snippet, ...], ...}        development(clones) -> the same
 
-In: JSON lines {"text", "meta": {"lang": "code-rust", "source": package, "path"}}, as benchmarks/corpora.py makes them, and
-repositories. A snippet is 200 to 2,000 characters of one file, cut at line ends, beginning anywhere in it: a document
-of unknown kind need not begin where a file does. No package gives to both.
+In: JSON lines {"text", "meta": {"lang": "code-rust", "source": package, "path"}}, as benchmarks/corpora.py makes them,
+and repositories. A snippet is 200 to 2,000 characters of one file, cut at line ends, beginning anywhere in it: a
+document of unknown kind need not begin where a file does. No package gives to both.
 """
 
 from __future__ import annotations

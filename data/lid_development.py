@@ -2,8 +2,8 @@
 
     for lines in DEVELOPMENT["lafand"](where): lines.lang "bm", lines.text [sentence, ...], lines.license
 
-Some of it may be neither shown nor shipped (lafand is CC BY-NC): it is measured on, and nothing else. Sentences that the
-final judgement's texts hold too are left out by their hash, without looking at either.
+Some of it may be neither shown nor shipped (lafand is CC BY-NC): it is measured on, and nothing else. Sentences that
+the final judgement's texts hold too are left out by their hash, without looking at either.
 """
 
 from __future__ import annotations
