@@ -28,6 +28,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import lid_code
+import lid_table
 import zstandard
 from lid_code import coin
 from lid_development import DEVELOPMENT, is_shared, judged
@@ -276,6 +277,7 @@ def main() -> None:
             for lang, rows in languages.items():
                 writer.write(f"code/{half}", lang, rows)
     (args.out / "sources.json").write_text(json.dumps(writer.bytes, indent=1, sort_keys=True) + "\n", "utf-8")
+    lid_table.main(args.out)
 
 
 if __name__ == "__main__":
