@@ -24,9 +24,14 @@ LONGEST, SHORTEST = 2000, 200
 Snippet = dict[str, object]
 PACKAGED = "open source, as the Debian package says"
 
-TRAINING_TOO = {  # beside the packages, for languages that have one of these only
-    "abseil/abseil-cpp": "Apache-2.0", "JamesNK/Newtonsoft.Json": "MIT", "laravel/framework": "MIT",
-    "Kong/kong": "Apache-2.0", "spf13/cobra": "Apache-2.0",
+TRAINING_TOO = {  # beside the packages, which are few of each language: a model would learn their authors' habits
+    "abseil/abseil-cpp": "Apache-2.0", "google/leveldb": "BSD-3-Clause", "redis/hiredis": "BSD-3-Clause",
+    "JamesNK/Newtonsoft.Json": "MIT", "DapperLib/Dapper": "Apache-2.0", "spf13/cobra": "Apache-2.0",
+    "prometheus/client_golang": "Apache-2.0", "google/gson": "Apache-2.0", "jquery/jquery": "MIT",
+    "expressjs/express": "MIT", "chartjs/Chart.js": "MIT", "Kong/kong": "Apache-2.0", "Olivine-Labs/busted": "MIT",
+    "laravel/framework": "MIT", "guzzle/guzzle": "MIT", "psf/requests": "Apache-2.0", "scrapy/scrapy": "BSD-3-Clause",
+    "jekyll/jekyll": "MIT", "BurntSushi/ripgrep": "MIT OR Unlicense", "scalaz/scalaz": "BSD-3-Clause",
+    "typeorm/typeorm": "MIT",
 }  # fmt: skip
 DEVELOPMENT = {
     "libuv/libuv": "MIT", "fmtlib/fmt": "MIT", "LuckyPennySoftware/AutoMapper": "MIT", "gin-gonic/gin": "MIT",
