@@ -1,12 +1,12 @@
-"""Language identification: seedbed beside pycld2, py3langid, fastText (lid.176.ftz) and langdetect on the same documents.
+"""Language identification: seedbed beside pycld2, py3langid, fastText (lid.176.ftz) and langdetect on the same text.
 
     python data/make_lid_corpus.py CORPUS --clones CLONES --cache CACHE --code code.jsonl
     python benchmarks/identify.py CORPUS --json rows.json --confusions confusions.json
 
-CORPUS/dev, dev_other and code/dev hold text of sources that the model never saw (data/lid_development.py). Documents are
-single sentences and paragraphs of at most 500 characters. A language's recall is the share of its documents that got
-it; means are of languages, not of documents. Akan and Twi count as one, as do both kinds of Chinese for a package that
-does not tell them apart. Rejection is the share of documents in other languages that got none of the 46; of what a
+CORPUS/dev, dev_other and code/dev hold text of sources that the model never saw (data/lid_development.py). Documents
+are single sentences and paragraphs of at most 500 characters. A language's recall is the share of its documents that
+got it; means are of languages, not of documents. Akan and Twi count as one, as do both kinds of Chinese for a package
+that does not tell them apart. Rejection is the share of documents in other languages that got none of the 46; of what a
 package calls a language outside the 46, all counts as rejected. Speed is told of texts of 500 characters, one core,
 by CPU time, runs of all interleaved, medians.
 """
@@ -133,7 +133,7 @@ def rejection(table: dict[tuple[str, str, str], tuple[int, int]], unit: str) -> 
 
 
 def reliability(documents: list[Document], answers: list[Answer]) -> list[tuple[float, int, float, float]]:
-    """(lower edge, documents, mean score, share right) of ten bins of the score, text of the 46 and of others together."""
+    """(lower edge, documents, mean score, share right) of ten bins of the score, all natural languages together."""
     bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for document, answer in zip(documents, answers, strict=True):
         if document.kind != "code" and answer is not None:
@@ -160,7 +160,7 @@ def confusions(documents: list[Document], answers: list[Answer]) -> list[dict]:
 
 
 def speed_texts(documents: list[Document], count: int) -> list[str]:
-    """Texts of 500 characters, languages mixed: paragraphs of the 46 that are nearly as long, filled up by themselves."""
+    """Texts of 500 characters, languages mixed: paragraphs nearly as long, filled up by themselves."""
     long = [d.text for d in documents if d.kind == "dev" and d.unit == "paragraph" and len(d.text) >= 350]
     whole = [(text + " " + text)[:500] for text in long]
     return [whole[(i * 7919) % len(whole)] for i in range(count)]
@@ -186,7 +186,9 @@ def table_lines(tables: dict[str, dict], unit: str) -> Iterator[str]:
         keys = sorted(key for key in first if key[:2] == (name, unit))
         for key in keys:
             cells = (f"{table[key][0] / table[key][1]:.3f}" for table in tables.values())
-            yield f"| {key[2]}{'' if name == 'unseen' else f' ({name})'} | {first[key][1]} | " + " | ".join(cells) + " |"
+            yield (
+                f"| {key[2]}{'' if name == 'unseen' else f' ({name})'} | {first[key][1]} | " + " | ".join(cells) + " |"
+            )
         if keys:
             cells = (f"**{mean(table, name, unit):.3f}**" for table in tables.values())
             yield f"| **{title}** of {len(keys)} languages | | " + " | ".join(cells) + " |"
@@ -237,7 +239,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(pythons, Path(folder))
         answers = {one: bench.ask(one, [d.text for d in documents])[0] for one in who}
-        unsure = bench.ask("seedbed_unsure", [d.text for d in documents])[0] if args.ours == "seedbed" else answers[args.ours]
+        unsure = (
+            bench.ask("seedbed_unsure", [d.text for d in documents])[0]
+            if args.ours == "seedbed"
+            else answers[args.ours]
+        )
         per_second = speeds(bench, who, speed_texts(documents, args.texts), args.rounds)
     names = {one: bench.versions[one] for one in who}
     tables = {names[one]: recalls(one, documents, answers[one]) for one in who}

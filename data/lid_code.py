@@ -2,9 +2,9 @@
 
     training(Path("code.jsonl"), clones) -> {"rust": [Snippet, ...], ...}        development(clones) -> the same
 
-In: JSON lines {"text", "meta": {"lang": "code-rust", "source": package, "path"}}, as benchmarks/corpora.py makes them, and
-repositories. A snippet is 200 to 2,000 characters of one file, cut at line ends, beginning anywhere in it: a document
-of unknown kind need not begin where a file does. No package gives to both.
+In: JSON lines {"text", "meta": {"lang": "code-rust", "source": package, "path"}}, as benchmarks/corpora.py makes them,
+and repositories. A snippet is 200 to 2,000 characters of one file, cut at line ends, beginning anywhere in it: a
+document of unknown kind need not begin where a file does. No package gives to both.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lid_repositories import Clones
@@ -22,10 +22,16 @@ from pipeline.sources.languages import ROOTS, by_name, settle
 TRAIN, DEV = 3000, 400  # snippets a language
 LONGEST, SHORTEST = 2000, 200
 Snippet = dict[str, object]
+PACKAGED = "open source, as the Debian package says"
 
-TRAINING_TOO = {  # beside the packages, for languages that have one of these only
-    "abseil/abseil-cpp": "Apache-2.0", "JamesNK/Newtonsoft.Json": "MIT", "laravel/framework": "MIT",
-    "Kong/kong": "Apache-2.0", "spf13/cobra": "Apache-2.0",
+TRAINING_TOO = {  # beside the packages, which are few of each language: a model would learn their authors' habits
+    "abseil/abseil-cpp": "Apache-2.0", "google/leveldb": "BSD-3-Clause", "redis/hiredis": "BSD-3-Clause",
+    "JamesNK/Newtonsoft.Json": "MIT", "DapperLib/Dapper": "Apache-2.0", "spf13/cobra": "Apache-2.0",
+    "prometheus/client_golang": "Apache-2.0", "google/gson": "Apache-2.0", "jquery/jquery": "MIT",
+    "expressjs/express": "MIT", "chartjs/Chart.js": "MIT", "Kong/kong": "Apache-2.0", "Olivine-Labs/busted": "MIT",
+    "laravel/framework": "MIT", "guzzle/guzzle": "MIT", "psf/requests": "Apache-2.0", "scrapy/scrapy": "BSD-3-Clause",
+    "jekyll/jekyll": "MIT", "BurntSushi/ripgrep": "MIT OR Unlicense", "scalaz/scalaz": "BSD-3-Clause",
+    "typeorm/typeorm": "MIT",
 }  # fmt: skip
 DEVELOPMENT = {
     "libuv/libuv": "MIT", "fmtlib/fmt": "MIT", "LuckyPennySoftware/AutoMapper": "MIT", "gin-gonic/gin": "MIT",
@@ -57,19 +63,20 @@ def development(clones: Clones) -> dict[str, list[Snippet]]:
     return {lang: _fair(list(packages.values()), DEV) for lang, packages in sorted(found.items())}
 
 
-def _add_repositories(found: dict, clones: Clones, names: Iterable[str]) -> None:
+def _add_repositories(found: dict, clones: Clones, names: Mapping[str, str]) -> None:
     for name in names:
         repository = clones[name]
         paths = [path for path in repository.names() if by_name(path) in ROOTS]
         for path, text in repository.texts(paths):
-            _add(found, by_name(path) or "", text, name, path)
+            _add(found, by_name(path) or "", text, name, path, names[name])
 
 
-def _add(found: dict, lang: str, text: str, source: str, path: str) -> None:
+def _add(found: dict, lang: str, text: str, source: str, path: str, license: str = PACKAGED) -> None:
     settled = settle(lang, path, text.encode("utf-8", "replace"))
     part = next(_cuts(text, source, path), None)
     if settled and part:
-        found[settled][source].append({"text": part, "meta": {"lang": settled, "source": source, "path": path}})
+        about = {"lang": settled, "source": source, "path": path, "license": license}
+        found[settled][source].append({"text": part, "meta": about})
 
 
 def _cuts(text: str, *name: str) -> Iterator[str]:

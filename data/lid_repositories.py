@@ -31,7 +31,7 @@ class Repository:
 
     def git(self, *arguments: str) -> bytes:
         command = ["git", "-C", str(self.path), *arguments]
-        return subprocess.run(command, check=True, env=OFFLINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE).stdout
+        return subprocess.run(command, check=True, env=OFFLINE, capture_output=True).stdout
 
     @cached_property
     def head(self) -> str:
@@ -39,7 +39,9 @@ class Repository:
 
     def names(self, under: str = "", revision: str = "HEAD") -> list[str]:
         """Every file's path under a folder, sorted."""
-        tree = self.git("-c", "core.quotePath=false", "ls-tree", "-r", "-z", "--name-only", revision, *([under] if under else []))
+        tree = self.git(
+            "-c", "core.quotePath=false", "ls-tree", "-r", "-z", "--name-only", revision, *([under] if under else [])
+        )
         return sorted(name for name in tree.decode("utf-8", "replace").split("\0") if name)
 
     def raw(self, name: str, revision: str = "HEAD") -> bytes | None:

@@ -41,7 +41,7 @@ def strange(code: str) -> bool:
 
 
 def hint(code: str) -> str:
-    """": did you mean 'en'?" for a code that is none, or what a code looks like where nothing is near."""
+    """ ": did you mean 'en'?" for a code that is none, or what a code looks like where nothing is near."""
     near = nearest(code, tuple(sorted(PROGRAMMING)))
     if near is None:
         return ": write ISO 639-1, ISO 639-3 or BCP-47 (en, swh, zh-hant), or a programming language (python)"

@@ -20,14 +20,15 @@ TABLE = Path(__file__).with_name("data") / "languages.tsv"
 
 # The member that a macrolanguage's code stands for in practice (RFC 5646, 4.1.1, would write the macrolanguage's)
 MAIN_MEMBERS = {
-    "als": "sq", "arb": "ar", "azj": "az", "ekk": "et", "gaz": "om", "khk": "mn", "knn": "kok", "lvs": "lv", "npi": "ne",
-    "ory": "or", "pbt": "ps", "pes": "fa", "plt": "mg", "swh": "sw", "uzn": "uz", "ydd": "yi", "zsm": "ms", "cmn": "zh",
-    "kmr": "ku", "nob": "nb", "nno": "nn",
+    "als": "sq", "arb": "ar", "azj": "az", "ekk": "et", "gaz": "om", "khk": "mn", "knn": "kok", "lvs": "lv",
+    "npi": "ne", "ory": "or", "pbt": "ps", "pes": "fa", "plt": "mg", "swh": "sw", "uzn": "uz", "ydd": "yi", "zsm": "ms",
+    "cmn": "zh", "kmr": "ku", "nob": "nb", "nno": "nn",
 }  # fmt: skip
 WITHDRAWN = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "mol": "ro", "scc": "sr", "scr": "hr"}
 NOT_A_LANGUAGE = {"mis", "mul", "und", "zxx"}
-SUBTAGS = re.compile(  # RFC 5646, 2.1: language, extensions of it, script, region, variants, and what begins with a singleton
-    r"[a-z]{2,3}(-[a-z]{3}){0,3}(-[a-z]{4})?(-([a-z]{2}|\d{3}))?(-([a-z0-9]{5,8}|\d[a-z0-9]{3}))*(-[a-z0-9](-[a-z0-9]{2,8})+)*"
+SUBTAGS = re.compile(  # RFC 5646, 2.1: language, extensions of it, script, region, variants, singletons
+    r"[a-z]{2,3}(-[a-z]{3}){0,3}(-[a-z]{4})?(-([a-z]{2}|\d{3}))?"
+    r"(-([a-z0-9]{5,8}|\d[a-z0-9]{3}))*(-[a-z0-9](-[a-z0-9]{2,8})+)*"
 )
 
 

@@ -2,8 +2,9 @@
 
     canonical("eng") -> "en"    canonical("zh_TW") -> "zh-hant"    canonical("ger") -> "de"    canonical("c++") -> "c++"
 
-Codes are BCP-47 in lower case, ISO 639-1 where it has one, and Chinese by its script. Any other language's code is spelled by
-the same rule (codes.py); what is no code stays as it is: programming languages stand in the same column. Never guess.
+Codes are BCP-47 in lower case, ISO 639-1 where it has one, and Chinese by its script. Any other language's
+code is spelled by the same rule (codes.py); what is no code stays as it is: programming languages stand in the same
+column. Never guess.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,9 @@
 
     python pipeline/text/data/make_languages.py ISO_639_3_DIR SUBTAG_REGISTRY_DIR > pipeline/text/data/languages.tsv
 
-ISO_639_3_DIR is the `package` folder of the npm package iso-639-3 3.0.1 (MIT), a copy of SIL's table; SUBTAG_REGISTRY_DIR
-that of language-subtag-registry 0.4.2 (CC0-1.0), a copy of IANA's registry of 2025-08-25, which has the scripts.
-Node reads the first, because it is a JavaScript module.
+ISO_639_3_DIR is the `package` folder of the npm package iso-639-3 3.0.1 (MIT), a copy of SIL's table;
+SUBTAG_REGISTRY_DIR that of language-subtag-registry 0.4.2 (CC0-1.0), a copy of IANA's registry of 2025-08-25, which has
+the scripts. Node reads the first, because it is a JavaScript module.
 """
 
 import json

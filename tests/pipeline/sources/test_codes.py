@@ -15,7 +15,13 @@ from pipeline.store.step import Step
 
 
 def test_what_a_config_names_is_spelled_as_the_project_does():
-    assert [checked(code) for code in ("eng", "zh-CN", "python", "und", "ger")] == ["en", "zh-hans", "python", "und", "de"]
+    assert [checked(code) for code in ("eng", "zh-CN", "python", "und", "ger")] == [
+        "en",
+        "zh-hans",
+        "python",
+        "und",
+        "de",
+    ]
     assert checked_pattern("zh-*") == "zh-*"
 
 
@@ -81,4 +87,7 @@ def test_the_report_tells_codes_that_are_none():
     source = {"name": "news", "bad": 0, "strange": {"englsh": 1200, "...": 3}}
     (told,) = warnings([], [], [source], None)
     assert told["level"] == "warning"
-    assert "1,203 documents of the source news declared as no language known here: 'englsh' (1,200: did you mean 'en'" in told["text"]
+    assert (
+        "1,203 documents of the source news declared as no language known here: 'englsh' (1,200: did you mean 'en'"
+        in told["text"]
+    )
