@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import brotli
 import zstandard
 
+from pipeline.sources.decompress import ZSTD_PIECE
+
 STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?=\D|$)")
 BLANK = re.compile(rb"\r?\n\r?\n")
 CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
@@ -196,11 +198,20 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
 
 
 def _unzstd(body: bytes, limit: int) -> bytes:
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as reader:
-            data = reader.read(limit + 1)
-    except zstandard.ZstdError as error:
-        raise Unwell("bad_compression", f"broken zstd data: {error}") from error
-    if len(data) > limit:
-        raise _too_large(limit)
-    return data
+    parts: list[bytes] = []
+    size = 0
+    while body.startswith(ZSTD):
+        inflate, at = zstandard.ZstdDecompressor().decompressobj(), 0
+        while not inflate.eof:
+            if at >= len(body):
+                raise Unwell("bad_compression", f"the compressed body is cut; {size} bytes could be read")
+            try:
+                parts.append(inflate.decompress(body[at : at + ZSTD_PIECE]))
+            except zstandard.ZstdError as error:
+                raise Unwell("bad_compression", f"broken zstd data: {error}") from error
+            at += ZSTD_PIECE
+            size += len(parts[-1])
+            if size > limit:
+                raise _too_large(limit)
+        body = inflate.unused_data + body[at:]
+    return b"".join(parts)

@@ -18,7 +18,7 @@ from typing import IO
 
 import zstandard
 
-from pipeline.sources.decompress import BLOCK, FRAME, ZSTD_PIECE, Damage, Feed, compression
+from pipeline.sources.decompress import BLOCK, FRAME, ZSTD_PIECE, Damage, Feed, compression, promised
 
 PROBE = 512  # compressed bytes that tell whether a member begins here
 FARTHEST_BACK = 4 << 20  # bytes before a damage among which the next member may begin
@@ -72,7 +72,8 @@ class Members:
 
     def __init__(self, raw: IO[bytes], name: str) -> None:
         self._tape = Tape(raw)
-        self.kind = compression(self._tape.peek(HEAD + 2))
+        head = self._tape.peek(HEAD + 2)
+        self.kind = compression(head) or (None if head.startswith(RECORD) else promised(name))
         self._zstd = zstandard.ZstdDecompressor()
         self._whole = True  # whether the last member ended as it should
         if self.kind not in (None, *BEGINS):
@@ -98,9 +99,11 @@ class Members:
 
     def _next(self) -> bool:
         """Passes over zeros, which some tapes pad with; whether a member follows."""
-        while (head := self._tape.peek(PROBE)) and not head.strip(b"\0"):
-            self._tape.back = b""
-        return bool(head)
+        while head := self._tape.take():
+            if kept := head.lstrip(b"\0"):
+                self._tape.back = kept
+                return True
+        return False
 
     def _blocks(self) -> Iterator[bytes]:
         head = self._tape.peek(PROBE)

@@ -12,14 +12,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from pipeline.sources.charset import Decoded, decoded
 from pipeline.sources.http_message import Unwell
+from pipeline.text.markup import ATTRIBUTES, DEPTH, NODES, WORK, markup_cost
 
 LONGEST_TITLE = 1000  # characters
 LANG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
+# What a page may cost (docs/web.md has what real ones do: depth 70, 40,000 nodes and 70 attributes were the most)
+LIMITS = (
+    (DEPTH, 512, "too_deep", "elements within each other"),
+    (ATTRIBUTES, 512, "too_many_attributes", "attributes on one tag"),
+    (NODES, 1_000_000, "too_many_nodes", "nodes"),  # 300 bytes each while the page is parsed
+    (WORK, 500_000_000, "too_deep", "bytes of text, counted once for each element around them"),  # some 4 s
+)
 REPLACED_AT_MOST = 0.001  # of the characters, and one more for a page that was cut within a character
 
 
@@ -53,6 +62,7 @@ class Page:
 def read_page(data: bytes, charset: str | None, wanted: Wanted) -> Page:
     """Raises Unwell for a page that cannot be decoded or that no parser should be given."""
     page = readable(data, charset)
+    _check_cost(page.text)
     tree = HTMLTree.parse(page.text)
     text = extract_plain_text(
         tree,
@@ -60,10 +70,19 @@ def read_page(data: bytes, charset: str | None, wanted: Wanted) -> Page:
         links=wanted.links,
         alt_texts=False,
         comments=wanted.comments or not wanted.main,
+        post_meta=not wanted.main,  # dates and bylines: F1 .934 without them, .927 with (docs/web.md)
         skip_elements=wanted.skipped,
     )
     title = " ".join((tree.title or "").split())[:LONGEST_TITLE]
     return Page(_clean(text), _clean(title) or None, _lang(tree), page.codec, page.replaced)
+
+
+def _check_cost(page: str) -> None:
+    """Raises Unwell for a page beyond one of the limits."""
+    cost = markup_cost(np.frombuffer(page.encode(), np.uint8))
+    for what, limit, reason, said in LIMITS:
+        if cost[what] > limit:
+            raise Unwell(reason, f"its markup has more than {limit} {said}", float(cost[what]), float(limit))
 
 
 def readable(data: bytes, charset: str | None, markup: bool = True) -> Decoded:

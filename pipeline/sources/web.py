@@ -61,6 +61,7 @@ class WebPages(WebText):
     """Common to sources of HTML: how text is taken out of a page."""
 
     packages: ClassVar[tuple[str, ...]] = ("orjson", "resiliparse")
+    memory: ClassVar[int] = 400_000_000  # the tree of a page with as many nodes as may be (measured)
 
     extract: Literal["main", "all"] = Field("main", description="main: without menus, headers, footers; all: with them")
     tables: bool = Field(True, description="keep tables, their cells parted by tabs")

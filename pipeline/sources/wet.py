@@ -45,7 +45,7 @@ class Wet(WebText):
         if record.type != "conversion":
             reason = record.type if record.type in KINDS else "record_type"
             return no_document(row, record.offset, reason, address(record))
-        if not record.whole:
+        if record.size > self.max_document:
             return self.too_large(row, record.offset, record.size)
         if problem := utf8_problem(row, 0, record.block):
             return Bad(row, "invalid_utf8", record.offset, f"at byte {problem.offset} of it: {problem.detail}")
