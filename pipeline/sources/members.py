@@ -114,7 +114,7 @@ class Members:
         elif self.kind == "gzip" and compression(head) == "gzip":
             yield from FRAME["gzip"](self._tape)
         else:
-            raise Damage("unreadable", f"bytes that are no {self.kind}")
+            raise Damage("unreadable" if len(head) > HEAD else "truncated", f"bytes that are no {self.kind}")
         self._whole = True
 
     def _zstd_frame(self) -> Iterator[bytes]:

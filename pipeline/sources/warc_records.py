@@ -150,6 +150,7 @@ class _Reader:
                 continue
             self.offset = self.base if self.packed else self.inside.position - len(line)
             try:
+                self._check_end(line)
                 if WARC.fullmatch(line):
                     headers = self._headers()
                 elif match := ARC.fullmatch(line):
@@ -168,7 +169,7 @@ class _Reader:
         """Names in lower case; of a name that stands twice the first value. Lines that begin blank go on."""
         headers: Headers = {}
         name, begin = "", self.inside.position
-        while line := self.inside.line().rstrip(b"\r\n"):
+        while line := self._checked_line().rstrip(b"\r\n"):
             if self.inside.position - begin > HEADERS_AT_MOST:
                 raise _Bad("bad_record", f"more than {HEADERS_AT_MOST} bytes of headers")
             text = line.decode("utf-8", "replace")
@@ -179,6 +180,19 @@ class _Reader:
             name = name.strip().lower()
             headers.setdefault(name, value.strip())
         return headers
+
+    def _checked_line(self) -> bytes:
+        line = self.inside.line()
+        self._check_end(line)
+        return line
+
+    def _check_end(self, line: bytes) -> None:
+        """Raises where the file, or the member, ends within a line of headers."""
+        if line.endswith(b"\n") or len(line) == HEADERS_AT_MOST:
+            return
+        if self.packed:
+            raise _Bad("bad_record", "it ends within its headers")
+        raise Damage("truncated", "the file ends within the headers of a record")
 
     def _record(self, headers: Headers, arc: bool) -> WarcRecord:
         declared = headers.get("content-length", "")

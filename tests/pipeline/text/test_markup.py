@@ -1,6 +1,7 @@
 """What a page costs is held against the tree that the parser makes of it: that is the definition, and no twin of the
 kernel would be. The kernel may say more than there is, and never less than a third."""
 
+import re
 import time
 
 import numpy as np
@@ -11,11 +12,13 @@ from resiliparse.parse.html import HTMLTree
 
 from pipeline.text.markup import ATTRIBUTES, DEEPEST, DEPTH, NODES, TOO_MANY, WORK, markup_cost
 
-NAMES = """
+NAMES = re.findall(
+    r"\S+",
+    """
     div p span b i a nobr font ul ol li dl dt dd table tbody tr td th caption section h1 pre form button select option
     svg math foreignobject title template script style textarea iframe noscript frameset head body html center object
-    marquee br img x-y
-""".split()
+    marquee br img x-y""",
+)
 MADE_ALWAYS = 4  # document, html, head, body: whatever the page says
 
 
