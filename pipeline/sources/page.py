@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
@@ -101,6 +102,6 @@ def _clean(text: str) -> str:
 
 
 def _lang(tree: HTMLTree) -> str | None:
-    found = tree.document.get_elements_by_tag_name("html") if tree.document else []
-    said = (found[0].getattr("lang") or found[0].getattr("xml:lang") or "").strip() if found else ""
+    html: Any = tree.body.parent if tree.body else None
+    said = (html.getattr("lang") or html.getattr("xml:lang") or "").strip() if html else ""
     return said if LANG.fullmatch(said) else None
