@@ -19,7 +19,7 @@ from resiliparse.parse.html import HTMLTree
 
 from pipeline.sources.charset import Decoded, decoded
 from pipeline.sources.http_message import Unwell
-from pipeline.text.markup import ATTRIBUTES, DEPTH, NODES, WORK, markup_cost
+from pipeline.text.html_shape import ATTRIBUTES, DEPTH, NODES, WORK, html_cost
 
 LONGEST_TITLE = 1000  # characters
 LANG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
@@ -80,7 +80,7 @@ def read_page(data: bytes, charset: str | None, wanted: Wanted) -> Page:
 
 def _check_cost(page: str) -> None:
     """Raises Unwell for a page beyond one of the limits."""
-    cost = markup_cost(np.frombuffer(page.encode(), np.uint8))
+    cost = html_cost(np.frombuffer(page.encode(), np.uint8))
     for what, limit, reason, said in LIMITS:
         if cost[what] > limit:
             raise Unwell(reason, f"its markup has more than {limit} {said}", float(cost[what]), float(limit))

@@ -12,7 +12,7 @@ formatting elements as far as they grow, not what the tree looks like. Never bui
 import numpy as np
 
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.markup_tags import (
+from pipeline.text.html_tags import (
     ADDRESS,
     BREAKS_OUT,
     BUTTON,
@@ -190,7 +190,7 @@ def hash_of(data, begin, end):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def markup_cost(data):  # type: ignore[no-untyped-def]
+def html_cost(data):  # type: ignore[no-untyped-def]
     """(4,) int64 from a page's bytes, uint8."""
     cost = np.zeros(4, np.int64)
     stack, marks = np.zeros(DEEPEST + 1, np.uint64), np.zeros(DEEPEST + 1, np.uint64)  # marks: of formatting ones

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
-from pipeline.text.markup import ATTRIBUTES, DEEPEST, DEPTH, NODES, TOO_MANY, WORK, markup_cost
+from pipeline.text.html_shape import ATTRIBUTES, DEEPEST, DEPTH, NODES, TOO_MANY, WORK, html_cost
 
 NAMES = re.findall(
     r"\S+",
@@ -23,7 +23,7 @@ MADE_ALWAYS = 4  # document, html, head, body: whatever the page says
 
 
 def cost(page: str | bytes) -> list[int]:
-    return markup_cost(np.frombuffer(page.encode() if isinstance(page, str) else page, np.uint8)).tolist()
+    return html_cost(np.frombuffer(page.encode() if isinstance(page, str) else page, np.uint8)).tolist()
 
 
 def tree(page: str) -> tuple[int, int]:
