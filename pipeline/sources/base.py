@@ -68,6 +68,8 @@ class Source(BaseModel):
     version: ClassVar[int] = 2
     packages: ClassVar[tuple[str, ...]] = ("orjson",)  # whose version goes into the recipe: it spells `meta`
 
+    memory: ClassVar[int] = 0  # bytes that reading one document takes beside the document (a parser's tree)
+
     name: str = Field(pattern=NAME, description="begins the ids of its documents")
     priority: int = Field(0, description="of two duplicates the one whose source has the smaller priority stays")
     lang: str | None = Field(None, description="language of all its documents (BCP-47), whatever the files say")

@@ -34,7 +34,7 @@ class Text(FileSource):
         return since(skip, self._read(file))
 
     def _read(self, file: InputFile) -> Iterator[Record | Bad]:
-        pieces = {"file": _whole, "paragraph": _paragraphs, "line": _lines}[self.split]
+        pieces = {"file": whole, "paragraph": _paragraphs, "line": _lines}[self.split]
         lang = self.lang_of_file(file)
         row = -1
         try:
@@ -93,7 +93,8 @@ def _joined(held: list[bytes], size: int, limit: int) -> bytes | int:
     return b"\n".join(held).removesuffix(b"\r") if size <= limit else size
 
 
-def _whole(blocks: Iterator[bytes], limit: int) -> Iterator[Piece]:
+def whole(blocks: Iterator[bytes], limit: int) -> Iterator[Piece]:
+    """One piece: all there is."""
     size = 0
     held: list[bytes] = []
     try:

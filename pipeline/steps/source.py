@@ -82,7 +82,7 @@ class SourceWork:
             "shard_size": self.shard_size,
         }
         # a shard under way, its Arrow copy, and one document more as bytes, text and JSON
-        memory = 4 * self.shard_size + 8 * self.source.max_document
+        memory = 4 * self.shard_size + 8 * self.source.max_document + self.source.memory
         return Task("pipeline.steps.source:read_group", arguments, memory=memory, bytes=sum(f.size for f in files))
 
     def manifest(self, step: Step) -> dict[str, Any]:

@@ -1,0 +1,176 @@
+import gzip
+import io
+import tracemalloc
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.sources.warc_records import BROKEN_AT_MOST, Broken, WarcRecord, records
+from tests.pipeline.sources.web_making import archive, record, visit
+
+HOW = ["", ".gz", ".zst"]
+VISITS = [visit(i) for i in range(6)]
+
+
+def read(data: bytes, limit: int = 1_000_000, how: str = "") -> list[WarcRecord | Broken]:
+    return list(records(io.BytesIO(data), f"x.warc{how}", limit))
+
+
+def urls(found: list[WarcRecord | Broken]) -> list[int]:
+    return [int(r.headers["warc-target-uri"].rpartition("/")[2]) for r in found if isinstance(r, WarcRecord)]
+
+
+def broken(found: list[WarcRecord | Broken]) -> list[tuple[str, int]]:
+    return [(one.reason, one.offset) for one in found if isinstance(one, Broken)]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_all_records_come_with_the_byte_at_which_they_begin(how):
+    data, offsets = archive(VISITS, how)
+    found = read(data)
+    assert urls(found) == list(range(6))
+    assert [r.offset for r in found] == offsets
+    assert all(r.block.startswith(b"HTTP/1.1") and r.whole and r.size == len(r.block) for r in found)
+
+
+@pytest.mark.parametrize("how", HOW)
+@settings(max_examples=60, deadline=None)
+@given(part=st.floats(0, 1))
+def test_an_archive_cut_anywhere_gives_the_records_before_and_says_so(how, part):
+    data, offsets = archive(VISITS, how)
+    cut = int(len(data) * part)
+    found = read(data[:cut])
+    ends = [*offsets[1:], len(data)]
+    lacking = 0 if how else 4  # of a plain archive's last record the line ends may be missing
+    assert urls(found) == [i for i, end in enumerate(ends) if end - lacking <= cut]
+    between = any(end - lacking <= cut <= end for end in (0, *ends))
+    assert broken(found) == ([] if between else [("truncated", max(o for o in offsets if o <= cut))])
+
+
+@pytest.mark.parametrize("how", [".gz", ".zst"])
+@settings(max_examples=80, deadline=None)
+@given(number=st.integers(0, 5), part=st.floats(0, 0.999), flip=st.integers(1, 255))
+def test_one_broken_byte_costs_one_record_and_never_changes_another(how, number, part, flip):
+    data, offsets = archive(VISITS, how)
+    ends = [*offsets[1:], len(data)]
+    at = offsets[number] + int((ends[number] - offsets[number]) * part)
+    data = bytearray(data)
+    data[at] ^= flip
+    found = read(bytes(data), how=how)
+    good = {r.offset: r for r in read(archive(VISITS, how)[0])}
+    others = [r for r in found if isinstance(r, WarcRecord) and r.offset != offsets[number]]
+    assert [r.offset for r in others] == [o for i, o in enumerate(offsets) if i != number]
+    assert all(good[r.offset] == r for r in others)
+    here = [one for one in found if one.offset == offsets[number]]
+    assert len(here) == 1
+    if how == ".gz":  # zstd keeps no checksum unless asked to
+        assert isinstance(here[0], Broken) or here[0] == good[here[0].offset]  # a name or a time in gzip's own header
+
+
+def test_bytes_that_are_no_member_are_told_and_the_next_member_is_found():
+    data, offsets = archive(VISITS)
+    found = read(data[: offsets[2]] + b"\x1f\x8b\x08\x00garbage" * 50 + data[offsets[2] :])
+    assert urls(found) == list(range(6))
+    assert broken(found) == [("unreadable", offsets[2])]
+
+
+def test_zeros_between_members_are_padding():
+    data, offsets = archive(VISITS)
+    found = read(data[: offsets[2]] + bytes(5000) + data[offsets[2] :] + bytes(700))
+    assert (urls(found), broken(found)) == (list(range(6)), [])
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("length", [10, 10_000, "x", -1, ""])
+def test_a_wrong_length_costs_one_record(how, length):
+    block = b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * 300
+    wrong = record(block, "WARC-Target-URI: https://example.org/9", length=length)
+    data, offsets = archive([*VISITS[:2], wrong, *VISITS[2:]], how)
+    found = read(data)
+    assert urls(found) == list(range(6))
+    assert broken(found)[0] == ("bad_length", offsets[2])
+    assert len(found) == 7
+
+
+def test_a_plain_archive_goes_on_behind_what_is_no_record():
+    data, offsets = archive(VISITS, "")
+    found = read(data[: offsets[3]] + b"rubbish\nWARC/ is not enough\n\r\n" + data[offsets[3] :])
+    assert urls(found) == list(range(6))
+    assert broken(found) == [("bad_record", offsets[3])]
+
+
+def test_an_archive_packed_as_one_member_is_read_like_one_that_is_not():
+    plain = b"".join(VISITS)
+    found = read(gzip.compress(plain))
+    assert urls(found) == list(range(6))
+    assert {r.offset for r in found} == {0}  # where its member begins
+
+
+def test_a_dictionary_in_the_first_frame_unpacks_all_others():
+    samples = [visit(i) for i in range(200)]
+    trained = zstandard.train_dictionary(2000, samples)
+    pack = zstandard.ZstdCompressor(dict_data=trained).compress
+    for held in (trained.as_bytes(), zstandard.compress(trained.as_bytes())):
+        first = b"\x5d\x2a\x4d\x18" + len(held).to_bytes(4, "little") + held
+        found = read(first + b"".join(pack(one) for one in VISITS))
+        assert (urls(found), broken(found)) == (list(range(6)), [])
+
+
+ARC = (
+    b"filedesc://x.arc 0.0.0.0 20140216050221 text/plain 75\n1 0 Test\nURL IP-address Archive-date Content-type "
+    b"Archive-length\n\n"
+)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_an_arc_is_read_as_the_warc_it_stands_for(pack):
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p>a"
+    head = ARC.replace(b" 75\n", b" %d\n" % len(ARC.partition(b" 75\n")[2]))
+    line = b"http://example.org/a b 1.2.3.4 20140216050221 text/html %d\n" % len(block)
+    first, second = read(pack(head + b"\n" + line + block + b"\n"))
+    assert (first.type, second.type) == ("warcinfo", "response")
+    assert second.headers["warc-date"] == "2014-02-16T05:02:21Z"
+    assert second.headers["warc-target-uri"] == "http://example.org/a b"
+    assert second.block == block
+
+
+def test_headers_may_end_in_line_feeds_go_on_and_stand_twice():
+    data = b"WARC/1.1\nWARC-Type: response\nA: one\n\ttwo\na: three\nno colon\nContent-Length: 2\n\nab\n\n"
+    (found,) = read(data)
+    assert (found.headers["a"], found.block) == ("one two", b"ab")
+
+
+def test_headers_without_end_are_refused_and_the_next_record_is_found():
+    data = b"WARC/1.0\r\n" + b"X: y\r\n" * 20_000 + b"\r\n" + VISITS[1]
+    found = read(data)
+    assert urls(found) == [1]
+    assert broken(found)[0] == ("bad_record", 0)
+
+
+def test_a_hostile_archive_is_given_up_and_the_cost_is_bounded():
+    found = read(archive([b"WARC/1.0\r\nContent-Length: x\r\n\r\n"] * (BROKEN_AT_MOST + 50))[0])
+    assert len(found) == BROKEN_AT_MOST + 1
+    assert "given up" in found[-1].detail
+
+
+def test_of_a_record_of_200_mb_only_the_beginning_is_held():
+    big = record(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(200_000_000), "WARC-Target-URI: https://example.org/0")
+    data = gzip.compress(big, 1) + gzip.compress(visit(1))
+    del big
+    tracemalloc.start()
+    first, second = read(data, limit=8_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (first.size, first.whole, len(first.block)) == (200_000_019, False, 65536)
+    assert second.whole
+    assert peak < 20_000_000
+
+
+def test_a_file_packed_otherwise_is_told():
+    import bz2
+
+    (found,) = read(bz2.compress(VISITS[0]))
+    assert found.reason == "unreadable"
+    assert read(b"") == []
