@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.stages.base import Stage
+from pipeline.stages.c4_lines import C4Lines
 from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_near import DedupNear
 from pipeline.stages.identify import Identify
@@ -12,5 +13,5 @@ from pipeline.stages.normalize import Normalize
 from pipeline.stages.redact import Redact
 
 STAGES: dict[str, type[Stage]] = {
-    stage.name: stage for stage in (Normalize, Identify, Measure, Keep, DedupExact, DedupNear, Redact)
+    stage.name: stage for stage in (Normalize, Identify, C4Lines, Measure, Keep, DedupExact, DedupNear, Redact)
 }

@@ -1,7 +1,7 @@
 """Numbers about each document, for `keep` to judge by and for the report.
 
 docs -> Outcome(columns: {name: (n,) int64 or float64}). Drops nothing, changes nothing. What each number is stands in
-`pipeline/text/measures.py`.
+`pipeline/text/measures.py` and, of Gopher, C4, FineWeb and SlimPajama, in `pipeline/text/quality.py`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,39 @@ from pydantic import Field, field_validator
 
 from pipeline.stages.base import Outcome, RowStage
 from pipeline.text.measures import MEASURES, measure
+from pipeline.text.quality import FAMILIES as QUALITY_FAMILIES
+from pipeline.text.quality import LIMIT, QUALITY, quality
 from pipeline.text.stopwords import StopLists
 
 CHARACTERS, WORDS = 10, 5  # n-gram sizes of ROOTS (parameters_filtering.py), and where it has others:
 CHARACTERS_OF = {"zh-hans": 3, "zh-hant": 3}
 WORDS_OF = {"ur": 7}
+NAMES = (*MEASURES, *QUALITY)  # in this order they are written: it changes no byte how they are named
+DEFAULT = (
+    "words", "characters", "bytes", "lines", "mean_word_length", "max_word_length", "symbol_ratio", "digit_ratio",
+    "alphanumeric_ratio", "stopword_ratio", "mean_line", "longest_line", "char_repetition", "word_repetition",
+    "line_repetition",
+)  # fmt: skip
+ROOTS = (
+    "words", "max_word_length", "char_repetition", "word_repetition", "symbol_ratio", "stopword_ratio", "flagged_ratio",
+)  # fmt: skip
+_TEXTUAL = {*DEFAULT, *ROOTS}  # what MEASURES has beyond these is about code
+CODE = ("longest_line", "mean_line", "alphanumeric_ratio", *(name for name in MEASURES if name not in _TEXTUAL))
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "default": DEFAULT,
+    "roots": tuple(name for name in ROOTS if name in MEASURES),
+    "code": CODE,
+    **QUALITY_FAMILIES,
+    "all": NAMES,
+}
 
 
 class Measure(RowStage):
     """Measures each document: lengths, shares of symbols and stop words, repetition. Judging is left to `keep`.
 
+    A name is a measure or a family of them: default, roots, code, gopher, fineweb, c4, slimpajama, all.
+
+    default
     words, characters, bytes, lines        how many
     mean_word_length, max_word_length      in characters
     mean_line, longest_line                in characters
@@ -33,29 +56,62 @@ class Measure(RowStage):
     char_repetition                        the most frequent runs of 10 characters (3 in Chinese), as in ROOTS
     word_repetition                        runs of 5 words (7 in Urdu) that occur more than once, as in ROOTS
     line_repetition                        bytes in lines that stood above
+    roots: of these what ROOTS judged by. code: what tells source from data and generated files.
+
+    gopher                                 decisions of configs/gopher.yaml
+    gopher_words, gopher_mean_word_length  words, numbers and symbols that stand alone among them; their characters
+    hashes_per_word, ellipses_per_word     `#`, and `...` or `…`, over words
+    bullet_line_ratio                      lines that begin with a bullet or a hyphen
+    ellipsis_line_ratio                    lines that end in `...` or `…`
+    alphabetic_word_ratio                  words with a letter in them
+    gopher_stop_words                      how many of: the be to of and that have with
+    stop_words_met                         how many different stop words of the language; empty where there is no list
+    paragraphs                             0 for an empty text
+    duplicate_paragraph_ratio, duplicate_paragraph_characters
+    duplicate_line_ratio, duplicate_line_characters
+                                           what stood before, by number and by character
+    top_2_gram, top_3_gram, top_4_gram     characters of the most frequent run of words, all its occurrences
+    duplicate_5_grams ... duplicate_10_grams
+                                           characters of runs of words that stood before
+
+    fineweb                                decisions of configs/fineweb.yaml
+    filled_lines                           lines with more than white space
+    ended_line_ratio                       of these, those with a final mark of any script at their end
+    short_line_ratio                       of these, those of up to 30 characters
+    duplicate_filled_characters            characters in those that stood before
+    feeds_per_word                         line feeds over words
+
+    c4                                     decisions of configs/c4.yaml, behind `c4_lines`
+    curly_brackets, lorem_ipsum            how many; the brackets above the first lorem ipsum
+    sentences                              by the marks of all scripts; a line end ends one
+
+    slimpajama
+    bare_characters                        characters without ASCII punctuation and repeated white space
 
     A word stands between blanks, without the punctuation at its ends; in scripts without blanks each character is one.
     Ratios go from 0 to 1, and are 0 for an empty document. Language is what `identify` found, so identify first.
 
-    Writes a column for each name. Leave names out to have all; the repetitions are what takes most of the time.
+    Writes a column for each name; what is not named takes no time.
 
         - measure
         - measure: {names: [words, char_repetition]}
+        - measure: {names: [gopher, fineweb]}
     """
 
     name: ClassVar[str] = "measure"
     unicode_tables: ClassVar[bool] = True
 
-    names: tuple[str, ...] = Field(tuple(MEASURES), description="which; all by default")
+    names: tuple[str, ...] = Field(DEFAULT, description="measures or families; the default family by default")
 
     @field_validator("names")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        strange = [name for name in names if name not in MEASURES]
+        strange = [name for name in names if name not in NAMES and name not in FAMILIES]
         if strange or not names:
             what = f"there is no measure {strange[0]!r}" if strange else "no measure is named"
-            raise ValueError(f"{what}; there are {', '.join(MEASURES)}")
-        return tuple(name for name in MEASURES if name in names)  # in one order: it changes no byte
+            raise ValueError(f"{what}; there are {', '.join(NAMES)}; and families: {', '.join(FAMILIES)}")
+        wanted = {measure for name in names for measure in FAMILIES.get(name, (name,))}
+        return tuple(name for name in NAMES if name in wanted)
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -65,12 +121,25 @@ class Measure(RowStage):
     def bytes_per_text_byte(self) -> float:
         return 14.0  # for a shard that is one long text: a hash for each character, one for every second byte
 
+    def memory(self, text_bytes: int, documents: int) -> int:
+        """As of any stage, and the lists of words of one long text, which end at so many words."""
+        words = min(text_bytes // 2, LIMIT) if self._named(QUALITY) else 0
+        return super().memory(text_bytes, documents) + 100 * words
+
     def warm(self) -> None:
         self.apply(pa.table({"text": pa.array(["a b"], pa.large_string()), "lang": ["en"]}))
 
+    def _named(self, known: dict[str, pa.DataType]) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name in known)
+
     def apply(self, docs: pa.Table) -> Outcome:
         langs: list[Any] = docs.column("lang").to_pylist()
-        characters = np.array([CHARACTERS_OF.get(lang, CHARACTERS) for lang in langs], np.int64)
-        words = np.array([WORDS_OF.get(lang, WORDS) for lang in langs], np.int64)
-        columns = measure(docs.column("text"), characters, words, langs, StopLists.all(), self.names)
+        texts, stops = docs.column("text"), StopLists.all()
+        columns = {}
+        if names := self._named(MEASURES):
+            characters = np.array([CHARACTERS_OF.get(lang, CHARACTERS) for lang in langs], np.int64)
+            words = np.array([WORDS_OF.get(lang, WORDS) for lang in langs], np.int64)
+            columns = measure(texts, characters, words, langs, stops, names)
+        if names := self._named(QUALITY):
+            columns |= quality(texts, langs, stops, names)
         return Outcome(columns=columns)

@@ -42,7 +42,6 @@ from pipeline.text import tokens as tk
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import lowered
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.hashing import U
 from pipeline.text.marks import marks
 from pipeline.text.ngrams import MOST, SIZES, TOP, repeated_ngrams
 from pipeline.text.pages import bare_length, filler
@@ -54,7 +53,9 @@ from pipeline.text.stopwords import StopLists
 LIMIT = 1 << 20  # words, lines or paragraphs: ten times the words of the longest document that Gopher keeps
 GOPHER_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")  # Rae et al. 2021, arXiv:2112.11446, A1.1
 WORDS, FORM, GRAMS, LINES, PARAGRAPHS, SENTENCES, FILLER, BARE = (1 << bit for bit in range(8))  # what is computed
-_NGRAMS = {f"top_{n}_gram": n for n in range(2, TOP + 1)} | {f"duplicate_{n}_grams": n for n in range(TOP + 1, MOST + 1)}
+_NGRAMS = {f"top_{n}_gram": n for n in range(2, TOP + 1)} | {
+    f"duplicate_{n}_grams": n for n in range(TOP + 1, MOST + 1)
+}
 _INT, _SHARE = pa.int64(), pa.float64()
 _TABLE = [  # name, type, parts of the kernel that it needs; the place is that of its column
     ("gopher_words", _INT, WORDS),
@@ -86,7 +87,12 @@ QUALITY = {name: kind for name, kind, _ in _TABLE}
 _NAMES = list(QUALITY)
 _NEEDS = {name: parts for name, _, parts in _TABLE}
 _AT = {name: column for column, name in enumerate(QUALITY)}
-COLUMNS, FIRST_GRAM, FIRST_FILLED, FIRST_PAGE = len(_TABLE), _AT["top_2_gram"], _AT["filled_lines"], _AT["curly_brackets"]
+COLUMNS, FIRST_GRAM, FIRST_FILLED, FIRST_PAGE = (
+    len(_TABLE),
+    _AT["top_2_gram"],
+    _AT["filled_lines"],
+    _AT["curly_brackets"],
+)
 _FAMILY_BEGINS = {"gopher": 0, "fineweb": FIRST_FILLED, "c4": FIRST_PAGE, "slimpajama": _AT["bare_characters"]}
 _ENDS = [*list(_FAMILY_BEGINS.values())[1:], COLUMNS]
 FAMILIES = {
@@ -107,7 +113,7 @@ def quality(
     gopher = StopLists.of({"gopher": GOPHER_WORDS})
     slots = np.concatenate([stop_lists.slots, gopher.slots])
     begin, mask = gopher.begins["gopher"]
-    lists = slots, np.int64(len(stop_lists.slots) + begin), np.int64(mask), starts, masks
+    lists = slots, (np.int64(len(stop_lists.slots) + begin), np.int64(mask)), starts, masks
     parts = 0
     for name in names:
         parts |= _NEEDS[name]
@@ -141,7 +147,7 @@ def _quality(data, offsets, table, lower, lists, parts, sizes, limit):  # type: 
     ends, separators = np.empty(words + 1, np.int64), np.empty(tk.WINDOW, np.uint32)
     word, line, part = np.zeros(tk.TALLIES, np.int64), np.zeros(ll.TALLIES, np.int64), np.zeros(rp.TALLIES, np.int64)
     again = np.zeros(SIZES, np.int64)
-    stop_slots, gopher, gopher_mask, starts, masks = lists
+    stop_slots, gopher, starts, masks = lists
     met = np.zeros(len(stop_slots), np.int64)
     for d in range(n):
         _, count = read_block(data, offsets[d], offsets[d + 1], codes, 0, longest)
@@ -149,8 +155,9 @@ def _quality(data, offsets, table, lower, lists, parts, sizes, limit):  # type: 
             kinds[i] = table[codes[i]]
         feeds = rp.count_feeds(codes, count) if parts & (WORDS | LINES | PARAGRAPHS) else 0
         if parts & WORDS:
-            stops = stop_slots, (gopher, gopher_mask), (starts[d], masks[d]), met, d + 1
-            tk.scan_tokens(codes, kinds, count, lower, stops, (hashes, powers, ends, separators), limit, word)
+            own = starts[d], masks[d]
+            words_room = hashes, powers, ends, separators
+            tk.scan_tokens(codes, kinds, count, lower, stop_slots, gopher, own, met, d + 1, words_room, limit, word)
         if parts & GRAMS:
             repeated_ngrams((hashes, powers, ends), word[tk.LISTED], sizes, room, grams, again)
         if parts & FORM:

@@ -9,7 +9,6 @@ paragraph   what stands between two line feeds or more, white space taken off bo
 Sources: datatrove 0.10.1, pipeline/filters/gopher_repetition_filter.py and fineweb_quality_filter.py.
 """
 
-import numpy as np
 
 from pipeline.text.compiling import piece
 from pipeline.text.hashing import START, STEP, U, mix

@@ -11,10 +11,10 @@ power of its length, and where it ends when all are written without white space:
 
 import numpy as np
 
+from pipeline.text.characters import SPACE, SPECIAL, UNSPACED
 from pipeline.text.compiling import piece
 from pipeline.text.hashing import BASE, U, mix
 from pipeline.text.marks import ALPHABETIC, PUNCTUATION
-from pipeline.text.characters import SPACE, SPECIAL, UNSPACED
 
 WINDOW = 2048  # characters whose separators are listed at once
 SEPARATES = SPACE | UNSPACED
@@ -23,17 +23,18 @@ TALLIES = 8
 
 
 @piece
-def scan_tokens(codes, kinds, count, lower, lists, room, limit, tallies):  # type: ignore[no-untyped-def]
+def scan_tokens(codes, kinds, count, lower, slots, gopher, own, met, document, room, limit, tallies):  # type: ignore[no-untyped-def]
     """Fills `tallies` and the arrays of `room`: (hashes, powers, ends, separators); ends[0] is 0.
 
     WORDS are those with a character that is not PUNCTUATION. Of the first `limit` words, LISTED of them, the arrays are
-    filled, and READ characters stand before the next one. `lists` is what `stop_lists` takes.
+    filled, and READ characters stand before the next one. `gopher` and `own` are stop lists in `slots`, (first, mask);
+    `met`, (len(slots),) int64, notes the document in which a word of them was met last.
     """
+    hashes, powers, ends, separators = room
     tallies[:] = 0
     tallies[READ] = count
-    separators = room[3]
-    room[2][0] = 0
-    first, run, seen = 0, 0, 0  # the word, the run between white space, words before that
+    ends[0] = 0
+    first, run, before = 0, 0, 0  # the word, the run between white space, words before that
     for begin in range(0, count, WINDOW):
         found = U(0)
         for i in range(begin, min(begin + WINDOW, count)):  # no branch: a separator is as likely as not
@@ -41,31 +42,40 @@ def scan_tokens(codes, kinds, count, lower, lists, room, limit, tallies):  # typ
             found += U(kinds[i] & SEPARATES != 0)
         for which in range(found):
             end = np.int64(separators[which])
-            _trimmed(codes, kinds, first, end, lower, lists, room, limit, tallies)
+            head, tail = _trimmed(kinds, first, end)
+            if head < tail:
+                word = _add(codes, kinds, head, tail, lower, hashes, powers, ends, limit, tallies)
+                tallies[GOPHER_STOPS] += _meets(word, slots, gopher, met, document)
+                tallies[STOPS_MET] += _meets(word, slots, own, met, document)
             if kinds[end] & SPACE:
-                if run < end and tallies[TOKENS] == seen:
-                    _add(codes, kinds, run, end, lower, lists, room, limit, tallies)
-                run, seen = end + 1, tallies[TOKENS]
+                if run < end and tallies[TOKENS] == before:
+                    _add(codes, kinds, run, end, lower, hashes, powers, ends, limit, tallies)
+                run, before = end + 1, tallies[TOKENS]
             elif not kinds[end] & SPECIAL:
-                _add(codes, kinds, end, end + 1, lower, lists, room, limit, tallies)
+                word = _add(codes, kinds, end, end + 1, lower, hashes, powers, ends, limit, tallies)
+                tallies[STOPS_MET] += _meets(word, slots, own, met, document)
             first = end + 1
-    _trimmed(codes, kinds, first, count, lower, lists, room, limit, tallies)
-    if run < count and tallies[TOKENS] == seen:
-        _add(codes, kinds, run, count, lower, lists, room, limit, tallies)
+    head, tail = _trimmed(kinds, first, count)
+    if head < tail:
+        word = _add(codes, kinds, head, tail, lower, hashes, powers, ends, limit, tallies)
+        tallies[GOPHER_STOPS] += _meets(word, slots, gopher, met, document)
+        tallies[STOPS_MET] += _meets(word, slots, own, met, document)
+    if run < count and tallies[TOKENS] == before:
+        _add(codes, kinds, run, count, lower, hashes, powers, ends, limit, tallies)
 
 
 @piece
-def _trimmed(codes, kinds, first, last, lower, lists, room, limit, tallies):  # type: ignore[no-untyped-def]
+def _trimmed(kinds, first, last):  # type: ignore[no-untyped-def]
     while first < last and kinds[first] & SPECIAL:
         first += 1
     while first < last and kinds[last - 1] & SPECIAL:
         last -= 1
-    if first < last:
-        _add(codes, kinds, first, last, lower, lists, room, limit, tallies)
+    return first, last
 
 
 @piece
-def _add(codes, kinds, first, last, lower, lists, room, limit, tallies):  # type: ignore[no-untyped-def]
+def _add(codes, kinds, first, last, lower, hashes, powers, ends, limit, tallies):  # type: ignore[no-untyped-def]
+    """Counts a word and lists it; its hash as stop lists have it."""
     h, power, some, each = U(0), U(1), np.uint16(0), np.uint16(0xFFFF)
     for i in range(first, last):
         h = h * BASE + U(lower[codes[i]])
@@ -74,7 +84,6 @@ def _add(codes, kinds, first, last, lower, lists, room, limit, tallies):  # type
         each &= kinds[i]
     listed = tallies[LISTED]
     if listed < limit:
-        hashes, powers, ends, _ = room
         hashes[listed], powers[listed] = h, power
         ends[listed + 1] = ends[listed] + (last - first)
         tallies[LISTED] += 1
@@ -85,10 +94,7 @@ def _add(codes, kinds, first, last, lower, lists, room, limit, tallies):  # type
     if not each & PUNCTUATION:
         tallies[WORDS] += 1
         tallies[WORD_CHARACTERS] += last - first
-    slots, gopher, own, met, document = lists
-    word = mix(h)
-    tallies[GOPHER_STOPS] += _meets(word, slots, gopher, met, document)
-    tallies[STOPS_MET] += _meets(word, slots, own, met, document)
+    return mix(h)
 
 
 @piece
