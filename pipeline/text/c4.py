@@ -13,7 +13,7 @@ JAVASCRIPT        the word is in it, in upper or lower case
 POLICY            it speaks of terms of use, a privacy or cookie policy, or the use of cookies
 
 A line ends where `str.splitlines` ends it, and begins and ends without white space. The lines that stay are joined by
-line feeds, white space is taken off both ends of the whole. Time is linear in the bytes. Never write into Arrow's memory.
+line feeds, white space is taken off both ends of the whole. Linear in the bytes. Never write into Arrow's memory.
 """
 
 import numpy as np
@@ -192,12 +192,12 @@ def _ended(line, start, stop):  # type: ignore[no-untyped-def]
 
 @piece
 def _equal(codes, count, kept, first, last):  # type: ignore[no-untyped-def]
-    if count != last - first:
-        return False
-    for i in range(count):
-        if codes[i] != kept[first + i]:
-            return False
-    return True
+    same = count == last - first
+    i = 0
+    while same and i < count:
+        same = codes[i] == kept[first + i]
+        i += 1
+    return same
 
 
 @piece

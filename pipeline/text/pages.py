@@ -5,7 +5,7 @@ In: a text's code points and their marks. Out: counts. Pieces of the kernel in `
 
 from pipeline.text.compiling import piece
 from pipeline.text.marks import ASCII_PUNCTUATION, BLANK, BREAK
-from pipeline.text.phrases import LOREM, phrase_at
+from pipeline.text.phrases import CASE, LOREM, phrase_at
 
 BRACKET = 0x7B
 CAPITAL_DOTTED_I = 0x130  # the only character whose lower case is two
@@ -17,13 +17,20 @@ def filler(codes, kinds, count, lower):  # type: ignore[no-untyped-def]
 
     C4 goes through the lines and leaves at the first that condemns the page; in a line, lorem ipsum comes first.
     """
-    lorem, brackets, above = 0, 0, 0
+    pairs, brackets = 0, 0
+    for i in range(count):
+        brackets += codes[i] == BRACKET
+    for i in range(count - 1):
+        pairs += ((codes[i] | CASE) == 112) & ((codes[i + 1] | CASE) == 115)  # `ps`, where it is looked for
+    if pairs == 0:
+        return 0, brackets
+    lorem, above, so_far = 0, 0, 0
     for i in range(count):
         if codes[i] == BRACKET:
-            brackets += 1
+            so_far += 1
         elif kinds[i] & BREAK:
-            above = brackets if lorem == 0 else above
-        elif phrase_at(codes, 0, count, i, lower) & LOREM:
+            above = so_far if lorem == 0 else above
+        elif codes[i] | CASE == 112 and phrase_at(codes, 0, count, i, lower) & LOREM:
             lorem += 1
     return lorem, brackets if lorem == 0 else above
 

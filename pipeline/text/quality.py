@@ -8,7 +8,8 @@ Words are those of `tokens`, lines and paragraphs those of `repeated_parts`, sen
 gopher       gopher_words                 words with a character that is no punctuation
              gopher_mean_word_length      characters of such a word
              hashes_per_word              `#` / words; ellipses_per_word: `...` and `…` / words
-             bullet_line_ratio            lines that begin with `•` or `-`; ellipsis_line_ratio: that end in `...` or `…`
+             bullet_line_ratio            lines that begin with `•` or `-`
+             ellipsis_line_ratio          lines that end in `...` or `…`
              alphabetic_word_ratio        words with a letter in them
              gopher_stop_words            how many of the, be, to, of, and, that, have, with
              stop_words_met               how many of the language's stop words; null where there is no list
@@ -32,6 +33,7 @@ are told by 64-bit hashes. What is not asked for is not computed.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -42,15 +44,17 @@ from pipeline.text import tokens as tk
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import lowered
 from pipeline.text.compiling import kernel, piece
+from pipeline.text.hashing import word_hash
 from pipeline.text.marks import marks
-from pipeline.text.ngrams import MOST, SIZES, TOP, repeated_ngrams
+from pipeline.text.ngrams import MOST, SIZES, TOP, map_words, repeated_ngrams
 from pipeline.text.pages import bare_length, filler
 from pipeline.text.scan import read_block
 from pipeline.text.seen import slots_for
 from pipeline.text.sentences import count_sentences
-from pipeline.text.stopwords import StopLists
+from pipeline.text.stopwords import StopLists, codes
 
 LIMIT = 1 << 20  # words, lines or paragraphs: ten times the words of the longest document that Gopher keeps
+GOPHER_SLOTS = 512
 GOPHER_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")  # Rae et al. 2021, arXiv:2112.11446, A1.1
 WORDS, FORM, GRAMS, LINES, PARAGRAPHS, SENTENCES, FILLER, BARE = (1 << bit for bit in range(8))  # what is computed
 _NGRAMS = {f"top_{n}_gram": n for n in range(2, TOP + 1)} | {
@@ -110,16 +114,27 @@ def quality(
     """`{name: (n,)}` in the types of QUALITY."""
     offsets, data = buffers(texts)
     starts, masks = stop_lists.places(langs)
-    gopher = StopLists.of({"gopher": GOPHER_WORDS})
-    slots = np.concatenate([stop_lists.slots, gopher.slots])
-    begin, mask = gopher.begins["gopher"]
-    lists = slots, (np.int64(len(stop_lists.slots) + begin), np.int64(mask)), starts, masks
+    slots = np.concatenate([_gopher_slots(), stop_lists.slots])
+    lists = slots, (0, GOPHER_SLOTS - 1), starts + GOPHER_SLOTS, masks if "stop_words_met" in names else masks * 0 - 1
     parts = 0
     for name in names:
         parts |= _NEEDS[name]
     sizes = sum(1 << n for name, n in _NGRAMS.items() if name in names)
     table = _quality(data, offsets, marks(), lowered(), lists, parts, sizes, limit)
     return {name: _column(name, table[:, _AT[name]], masks) for name in names}
+
+
+@cache
+def _gopher_slots() -> np.ndarray:
+    """(GOPHER_SLOTS,) uint64: a table as in `stopwords`, so sparse that most words meet an empty slot at once."""
+    out = np.zeros(GOPHER_SLOTS, np.uint64)
+    for word in GOPHER_WORDS:
+        h = word_hash(codes(word))
+        at = int(h) % GOPHER_SLOTS
+        while out[at]:
+            at = (at + 1) % GOPHER_SLOTS
+        out[at] = h
+    return out
 
 
 def _column(name: str, values: np.ndarray, masks: np.ndarray) -> pa.Array:
@@ -140,43 +155,47 @@ def _quality(data, offsets, table, lower, lists, parts, sizes, limit):  # type: 
     words = most if parts & WORDS else 0
     slots = slots_for(most) if parts & (GRAMS | LINES | PARAGRAPHS) else 1
     counted = slots if sizes & 0b11100 else 0
-    codes, kinds = np.empty(longest, np.uint32), np.empty(longest, np.uint16)
+    text, kinds = np.empty(longest, np.uint32), np.empty(longest, np.uint16)
     seen, stamp = np.zeros(slots, np.uint64), np.zeros(1, np.uint64)
     room = seen, stamp, np.empty(counted, np.int32), np.empty(counted, np.int32)
-    hashes, powers, grams = np.empty(words, np.uint64), np.empty(words, np.uint64), np.empty(words, np.uint64)
+    hashes, powers = np.empty(words, np.uint64), np.empty(words, np.uint64)
+    grams = most if sizes else 1
+    maps = np.empty((2, map_words(grams)), np.uint64)
+    work = np.empty(grams, np.uint64), np.empty(grams, np.uint64), np.empty(grams, np.int64), maps[0], maps[1]
     ends, separators = np.empty(words + 1, np.int64), np.empty(tk.WINDOW, np.uint32)
+    begins, stops = np.empty(2 * tk.WINDOW + 2, np.int64), np.empty(2 * tk.WINDOW + 2, np.int64)
     word, line, part = np.zeros(tk.TALLIES, np.int64), np.zeros(ll.TALLIES, np.int64), np.zeros(rp.TALLIES, np.int64)
     again = np.zeros(SIZES, np.int64)
     stop_slots, gopher, starts, masks = lists
     met = np.zeros(len(stop_slots), np.int64)
     for d in range(n):
-        _, count = read_block(data, offsets[d], offsets[d + 1], codes, 0, longest)
+        _, count = read_block(data, offsets[d], offsets[d + 1], text, 0, longest)
         for i in range(count):
-            kinds[i] = table[codes[i]]
-        feeds = rp.count_feeds(codes, count) if parts & (WORDS | LINES | PARAGRAPHS) else 0
+            kinds[i] = table[text[i]]
+        feeds = rp.count_feeds(text, count) if parts & (WORDS | LINES | PARAGRAPHS) else 0
         if parts & WORDS:
             own = starts[d], masks[d]
-            words_room = hashes, powers, ends, separators
-            tk.scan_tokens(codes, kinds, count, lower, stop_slots, gopher, own, met, d + 1, words_room, limit, word)
+            words_room = hashes, powers, ends, separators, begins, stops
+            tk.scan_tokens(text, kinds, count, lower, stop_slots, gopher, own, met, d + 1, words_room, limit, word)
         if parts & GRAMS:
-            repeated_ngrams((hashes, powers, ends), word[tk.LISTED], sizes, room, grams, again)
+            repeated_ngrams((hashes, powers, ends), word[tk.LISTED], sizes, room, work, again)
         if parts & FORM:
-            ll.listed_lines(codes, kinds, count, line)
-            ll.count_marks(codes, count, line)
+            ll.listed_lines(text, kinds, count, line)
+            ll.count_marks(text, count, line)
         if parts & LINES:
-            rp.repeated_lines(codes, kinds, count, feeds, limit, (seen, stamp), part)
+            rp.repeated_lines(text, kinds, count, feeds, limit, (seen, stamp), part)
         if parts & PARAGRAPHS:
-            rp.repeated_paragraphs(codes, kinds, count, feeds, limit, (seen, stamp), part)
+            rp.repeated_paragraphs(text, kinds, count, feeds, limit, (seen, stamp), part)
         _write_gopher(out[d], word, line, part)
         _write_ngrams(out[d], again, word[tk.READ])
         _write_lines(out[d], part, feeds, word[tk.TOKENS])
         page = out[d, FIRST_PAGE:]
         if parts & FILLER:
-            page[1], page[0] = filler(codes, kinds, count, lower)
+            page[1], page[0] = filler(text, kinds, count, lower)
         if parts & SENTENCES:
-            page[2] = count_sentences(codes, kinds, count)
+            page[2] = count_sentences(text, kinds, count)
         if parts & BARE:
-            page[3] = bare_length(codes, kinds, count)
+            page[3] = bare_length(text, kinds, count)
     return out
 
 

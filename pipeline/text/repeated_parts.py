@@ -9,7 +9,6 @@ paragraph   what stands between two line feeds or more, white space taken off bo
 Sources: datatrove 0.10.1, pipeline/filters/gopher_repetition_filter.py and fineweb_quality_filter.py.
 """
 
-
 from pipeline.text.compiling import piece
 from pipeline.text.hashing import START, STEP, U, mix
 from pipeline.text.marks import BLANK, TERMINAL
@@ -33,7 +32,7 @@ def count_feeds(codes, count):  # type: ignore[no-untyped-def]
 
 @piece
 def repeated_lines(codes, kinds, count, feeds, limit, room, tallies):  # type: ignore[no-untyped-def]
-    """Fills LINES to FEEDS_READ of the first `limit` lines that are not empty, which stand in the first READ characters.
+    """Fills LINES to FEEDS_READ of the first `limit` lines that are not empty: the first READ characters.
 
     `feeds` of the text; FEEDS_READ are those read. room: (table, stamp), as in `seen`.
     """
@@ -67,7 +66,7 @@ def repeated_lines(codes, kinds, count, feeds, limit, room, tallies):  # type: i
 
 @piece
 def repeated_paragraphs(codes, kinds, count, feeds, limit, room, tallies):  # type: ignore[no-untyped-def]
-    """Fills PARAGRAPHS to PARAGRAPHS_READ of the first `limit` paragraphs, as above; none where there is no character."""
+    """Fills PARAGRAPHS to PARAGRAPHS_READ of the first `limit` paragraphs, as above; none in an empty text."""
     table, stamps = room
     mask = empty(table, stamps, min(feeds // 2 + 1, limit))
     stamp = stamps[0]

@@ -1,4 +1,4 @@
-"""What each measure of Gopher, C4, FineWeb and SlimPajama is, in plain Python: the definition that the kernel must equal.
+"""What each measure of Gopher, C4, FineWeb and SlimPajama is, in plain Python: what the kernel must equal.
 
 Written after the originals' definitions, with our words and sentences; `tokens` and `sentences` are what the comparison
 with datatrove (benchmarks/agreement.py) puts in place of its splitters.
