@@ -3,10 +3,10 @@
     python benchmarks/agreement.py FILE... [--documents 250] [--langs en fr ...] [--own] [--cache DIR] [--json OUT]
 
 A FILE has {text, meta: {lang}} a line, and may end in .zst (`benchmarks/corpora.py` makes one); of each language the
-documents are taken evenly over all files. Ours are the `keep` stages of configs/fineweb.yaml, as they stand. Theirs run in an
-environment of their own (made on first use in --cache) with our words and sentences in place of theirs: then every
-difference is a bug, and the exit code is 1. With --own they split by themselves; then the table says how often two
-decisions differ (kept or dropped), and the exit code is 0.
+documents are taken evenly over all files. Ours are the `keep` stages of configs/fineweb.yaml, as they stand. Theirs run
+in an environment of their own (made on first use in --cache) with our words and sentences in place of theirs: then
+every difference is a bug, and the exit code is 1. With --own they split by themselves; then the table says how often
+two decisions differ (kept or dropped), and the exit code is 0.
 """
 
 import argparse

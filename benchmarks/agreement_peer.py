@@ -3,8 +3,8 @@
     python agreement_peer.py SPLITTER INPUT.jsonl OUT.jsonl
 
 INPUT has {text, lang, stops} a line; OUT for each {filter: [reason, edited text or null]}, reason empty where the
-filter keeps the document, or the name of the error that it raised. SPLITTER is `ours` (words and sentences of seedbed's plain
-definitions in place of datatrove's) or `own`.
+filter keeps the document, or the name of the error that it raised. SPLITTER is `ours` (words and sentences of seedbed's
+plain definitions in place of datatrove's) or `own`.
 """
 
 import json

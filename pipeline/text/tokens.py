@@ -28,8 +28,8 @@ def scan_tokens(codes, kinds, count, lower, slots, gopher, own, met, document, r
 
     WORDS are those with a character that is not PUNCTUATION. Of the first `limit` words, LISTED of them, the arrays are
     filled, and READ characters stand before the next one. `gopher` and `own` are stop lists in `slots`, (first, mask);
-    `met`, (len(slots),) int64, notes the document in which a word of them was met last. The last three arrays, (WINDOW,)
-    and twice (2 * WINDOW + 2,) int64, are room to work in.
+    `met`, (len(slots),) int64, notes the document in which a word of them was met last. The last three arrays are room
+    to work in: (WINDOW,) uint32 and twice (2 * WINDOW + 2,) int64.
     """
     hashes, powers, ends, separators, begins, stops = room
     tallies[:] = 0

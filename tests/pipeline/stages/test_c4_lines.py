@@ -5,8 +5,9 @@ from pipeline.stages.keep import Keep
 from pipeline.stages.measure import Measure
 from tests.pipeline.stages.tables import docs, texts_after
 
+LONG = "x" * 13
 PAGE = (
-    "Menu\nOne two three.[1]\nPlease turn on JavaScript.\nWe use cookies here.\nOne two.\n" + "x" * 13 + " two three."
+    f"Menu of things\nOne two three.[1]\nPlease turn on JavaScript.\nWe use cookies here.\nOne two.\n{LONG} two three."
 )
 
 

@@ -11,7 +11,8 @@ from tests.pipeline.text import c4_twin as twin
 from tests.pipeline.text.texts import ANY_TEXT, array
 
 ALL = CITATIONS | ENDS | SCRIPTS | POLICIES | EVIDENCE
-PARTS = ["a ", "bc ", "\n", "\n", "\r\n", "\x1c", "...", ".", "!", '"', "[1]", "[", "]", "٣", "[edit]", "[citation needed]",
+PARTS = ["a ", "bc ", "\n", "\n",
+         "\r\n", "\x1c", "...", ".", "!", '"', "[1]", "[", "]", "٣", "[edit]", "[citation needed]",
          "{", "JavaScript ", "java", "script", "Lorem", " ipsum ", "use cooKies ", "Terms of use", "é中 ", "x" * 9,
          "\u3000", "İ"]  # fmt: skip
 MADE = st.lists(st.sampled_from(PARTS), max_size=40).map("".join)
