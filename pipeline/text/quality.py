@@ -46,12 +46,12 @@ from pipeline.text.characters import lowered
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import word_hash
 from pipeline.text.marks import marks
-from pipeline.text.ngrams import MOST, SIZES, TOP, map_words, repeated_ngrams
 from pipeline.text.pages import bare_length, filler
 from pipeline.text.scan import read_block
 from pipeline.text.seen import slots_for
 from pipeline.text.sentences import count_sentences
 from pipeline.text.stopwords import StopLists, codes
+from pipeline.text.word_ngrams import MOST, SIZES, TOP, map_words, repeated_ngrams
 
 LIMIT = 1 << 20  # words, lines or paragraphs: ten times the words of the longest document that Gopher keeps
 GOPHER_SLOTS = 512
