@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.stages.base import Stage
+from pipeline.stages.c4_lines import C4Lines
 from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
@@ -18,6 +19,18 @@ from pipeline.stages.normalize import Normalize
 from pipeline.stages.perplexity import Perplexity
 from pipeline.stages.redact import Redact
 
-_ROW_WISE = (Normalize, Identify, Measure, Perplexity, Keep, HtmlLeftovers, DropLines, DropWords, DropTrailer, Redact)
+_ROW_WISE = (
+    Normalize,
+    Identify,
+    Measure,
+    Perplexity,
+    Keep,
+    HtmlLeftovers,
+    C4Lines,
+    DropLines,
+    DropWords,
+    DropTrailer,
+    Redact,
+)
 _CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear)
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

@@ -1,10 +1,13 @@
 """`measure` writes a column for each name, with the n-gram sizes of each document's language."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from pipeline.stages.measure import Measure
+from pipeline.stages.measure import FAMILIES, NAMES, Measure
 from pipeline.text.measures import MEASURES, USUAL
+from pipeline.text.quality import QUALITY
 from tests.pipeline.stages.tables import docs
 
 
@@ -44,3 +47,27 @@ def test_a_slice_of_a_table_is_measured_like_the_table():
     table = docs(["one", "two words", "three more words"])
     whole = Measure(names=["words"]).apply(table).columns["words"].to_pylist()
     assert Measure(names=["words"]).apply(table.slice(1)).columns["words"].to_pylist() == whole[1:]
+
+
+def test_a_family_stands_for_its_measures():
+    assert Measure(names=["slimpajama", "words"]).writes == ("words", "bare_characters")
+    assert set(Measure(names=["all"]).writes) == set(MEASURES) | set(QUALITY)
+    assert Measure(names=["gopher"]).writes == FAMILIES["gopher"]
+
+
+def test_the_help_names_every_measure_and_every_family():
+    help_text = Measure.__doc__
+    spelt_out = set(re.findall(r"\w+", help_text)) | {f"duplicate_{n}_grams" for n in range(5, 11)}
+    assert not set(FAMILIES) - spelt_out
+    assert not set(NAMES) - spelt_out
+
+
+def test_every_family_writes_what_it_says_in_the_types_it_says():
+    table = docs(["a b", ""], lang="en")
+    for family in FAMILIES:
+        stage = Measure(names=[family])
+        columns = stage.apply(table).columns
+        assert tuple(columns) == stage.writes
+        assert {name: column.type for name, column in columns.items()} == {
+            name: {**MEASURES, **QUALITY}[name] for name in stage.writes
+        }
