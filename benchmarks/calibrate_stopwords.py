@@ -27,7 +27,7 @@ from pipeline.text.languages import LANGUAGES
 
 RELATIVES = 4  # one document in another language for so many
 OTHER_SCRIPTS = {"fa": "Arab", "de": "Latn", "it": "Latn", "pl": "Latn", "nl": "Latn", "ja": "Hans"}
-DIGITS = 2  # of a limit: more would pretend to know more
+DIGITS = {"stopword_ratio": 2, "symbol_ratio": 3}  # of a limit: more would pretend to know more
 MEASURES = {"stopword_ratio": 0, "symbol_ratio": 1}  # which of ROOTS' limits counts: the lower, the upper
 
 
@@ -85,7 +85,7 @@ def calibrated(lang: str, found: list[Document], said: list[dict[str, Any]]) -> 
         theirs = np.array([one[name] for one in said]) * sign
         ours = columns[name].to_numpy(zero_copy_only=False) * sign
         limit = said[0]["limits"][name][end]
-        own = same_share(ours, int((theirs < sign * limit).sum()))
+        own = same_share(ours, int((theirs < sign * limit).sum()), DIGITS[name])
         rows.append(
             {
                 "measure": name,
@@ -102,10 +102,10 @@ def calibrated(lang: str, found: list[Document], said: list[dict[str, Any]]) -> 
     return rows
 
 
-def same_share(ratios: np.ndarray, dropped: int) -> float:
+def same_share(ratios: np.ndarray, dropped: int, digits: int) -> float:
     """The middle of the limits below which `dropped` of the ratios lie."""
     ordered = np.sort(np.concatenate([[ratios.min()], ratios, [ratios.max()]]))
-    return float(np.round((ordered[dropped] + ordered[dropped + 1]) / 2, DIGITS))
+    return float(np.round((ordered[dropped] + ordered[dropped + 1]) / 2, digits))
 
 
 if __name__ == "__main__":
