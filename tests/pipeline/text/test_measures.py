@@ -90,6 +90,15 @@ def test_hand_worked_cases(name, text, value):
     assert measured([text], lang="en", names=[name])[0][name] == pytest.approx(value, abs=1e-15)
 
 
+def test_runs_of_one_word_are_told_apart_by_the_word():
+    assert measured(["a a b b"], 3, 2)[0]["word_repetition"] == 0  # aa, ab, bb: three pairs, none twice
+
+
+def test_a_word_is_within_the_limit_if_what_ends_it_is():
+    # the second a ends with the blank at 3: with 3 characters there is one word, with 4 there are two alike
+    assert [measured(["a a c d"], 3, 1, limit=limit)[0]["word_repetition"] for limit in (3, 4)] == [0, 1]
+
+
 def test_a_language_without_a_list_has_no_stopword_ratio():
     assert measured(["the"], lang="tlh")[0]["stopword_ratio"] is None
     assert measured(["the"], lang="en")[0]["stopword_ratio"] == 1
