@@ -155,7 +155,7 @@ class Measure(RowStage):
     def memory(self, text_bytes: int, documents: int) -> int:
         """As of any stage, and the lists of words of one long text, which end at so many words."""
         words = min(text_bytes // 2, LIMIT) if self._named(QUALITY) else 0
-        return super().memory(text_bytes, documents) + 100 * words
+        return super().memory(text_bytes, documents) + 128 * words  # hashes, n-grams, their table
 
     def warm(self) -> None:
         self.apply(pa.table({"text": pa.array(["a b"], pa.large_string()), "lang": ["en"]}))
