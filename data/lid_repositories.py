@@ -71,7 +71,7 @@ class Repository:
             end = out.index(b"\n", at)
             words = out[at:end].split()
             at = end + 1
-            if words[-1] == b"missing" or not words[-1].isdigit():
+            if not words[-1].isdigit():  # "missing", or a submodule
                 self.absent += 1
                 continue
             data = out[at : at + int(words[-1])]

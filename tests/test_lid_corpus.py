@@ -62,7 +62,7 @@ def test_a_sentence_is_found_in_a_longer_line_and_across_lines():
     held.add("rn", [sentence])
     assert not held.prints.isdisjoint(make.prints(f"Ego. {sentence} Oya."))
     assert held.prints.isdisjoint(make.prints("Abantu bose bavuka bangana mu gaciro."))
-    documents = ["a first one", "umuntu wese AVUKA yishira - akizana", "a last one"]
+    documents = ["a first one", "Ego: umuntu wese AVUKA yishira - akizana, kandi", "a last one"]
     assert held.clear("rn", documents) == ["a first one", "a last one"]
     assert held.clear("rw", documents) == documents
 

@@ -76,6 +76,15 @@ def test_a_document_that_declares_no_code_is_kept_and_counted(tmp_path):
     assert tallies == {STRANGE + "englsh": 2}
 
 
+def test_each_shard_counts_its_own(tmp_path):
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "x", "lang": "englsh"}\n' * 3)
+    settings = Jsonl(name="a", path=str(file)).model_dump(mode="json")
+    read_group(str(tmp_path), "jsonl", settings, [["a.jsonl", str(file), file.stat().st_size]], 0, 1)
+    marks = [Step(tmp_path).marked(f"shard-a-00000-{i:04d}") for i in range(3)]
+    assert [mark["tallies"] for mark in marks] == [{STRANGE + "englsh": 1}] * 3
+
+
 def test_a_flood_of_codes_does_not_flood_the_manifest(tmp_path):
     _, tallies = read(tmp_path, *(f"no-code-{i}-{'x' * 100}" for i in range(CODES_SHOWN + 5)))
     assert len(tallies) == CODES_SHOWN + 1
