@@ -112,6 +112,13 @@ def test_a_text_longer_than_a_window_has_the_words_that_it_has_in_parts():
         assert measured([text], "en", list(expected)) == [expected], part
 
 
+def test_tables_are_empty_again_when_their_stamps_run_out():
+    text = "a b c d e f g h i j k\n\na b c d e f g h i j l"
+    first, *others = measured([text] * 13_000)  # eleven sets a text, 65,535 stamps: twice around
+    assert first["duplicate_10_grams"] == 10 / len(text)
+    assert others == [first] * 12_999
+
+
 def test_no_text_takes_more_than_linear_time():
     for part in ("a", "a ", "\n a", "中", "ab1", " ", "\n", "{ps", "...", "lorem ipsum ", "é́"):
         short, long = (part * (size // len(part)) for size in (100_000, 1_600_000))
