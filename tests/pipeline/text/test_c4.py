@@ -45,6 +45,7 @@ CASES = [
         "if (x) { use cookies } or not.",
         "if (x) { use cookies } or not.",
     ),  # the bracket is evidence against the document
+    ("Lorem ipsum and javascript.", "Lorem ipsum and javascript."),  # so is the phrase
     ("x" * 1001 + " two three.\n" + "x" * 1000 + " two three.", "x" * 1000 + " two three."),
 ]
 

@@ -112,6 +112,13 @@ def test_a_text_longer_than_a_window_has_the_words_that_it_has_in_parts():
         assert measured([text], "en", list(expected)) == [expected], part
 
 
+def test_tables_are_empty_again_when_their_stamps_run_out():
+    long = "\n\n".join(map(str, range(500)))
+    texts = array([long, *["x"] * 65_534, long])  # a set each: the last one has the stamp of the first
+    again = quality(texts, ["en"] * len(texts), StopLists.of({}), ["duplicate_paragraph_ratio"])
+    assert not any(again["duplicate_paragraph_ratio"].to_pylist())
+
+
 def test_no_text_takes_more_than_linear_time():
     for part in ("a", "a ", "\n a", "中", "ab1", " ", "\n", "{ps", "...", "lorem ipsum ", "é́"):
         short, long = (part * (size // len(part)) for size in (100_000, 1_600_000))
