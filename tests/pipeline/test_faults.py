@@ -41,7 +41,8 @@ def test_a_full_disk_stops_with_a_deed_and_the_next_run_goes_on(tmp_path):
 
 def test_a_config_that_changed_half_way_gives_what_it_would_have_given_alone(tmp_path, monkeypatch):
     corpus(tmp_path)
-    half = config(tmp_path, "half", stages=[*STAGES[:3], {"keep": {"bounds": {"words": [40, None]}}}, *STAGES[4:]])
+    stages = [stage for stage in STAGES if "dedup_lines" not in stage]  # so that the first shard goes through `keep`
+    half = config(tmp_path, "half", stages=[*stages[:3], {"keep": {"bounds": {"words": [40, None]}}}, *stages[4:]])
     from pipeline.steps import rows
 
     real, calls = rows.sift_shard, []
@@ -56,8 +57,8 @@ def test_a_config_that_changed_half_way_gives_what_it_would_have_given_alone(tmp
     with pytest.raises(KeyboardInterrupt):
         go(half.model_copy(update={"shard_size": 2000}))
     monkeypatch.undo()
-    changed = config(tmp_path, "half", shard_size=2000)
-    assert sealed(go(changed)) == sealed(go(config(tmp_path, "whole", shard_size=2000)))
+    changed = config(tmp_path, "half", stages=stages, shard_size=2000)
+    assert sealed(go(changed)) == sealed(go(config(tmp_path, "whole", stages=stages, shard_size=2000)))
 
 
 def test_a_truncated_file_stops_the_run_and_is_accepted_only_by_name(tmp_path):
@@ -188,6 +189,6 @@ def test_hostile_text_reaches_neither_page_nor_card_unescaped(tmp_path):
 
 def test_a_where_that_matches_nothing_is_told(tmp_path, capsys):
     write_jsonl(tmp_path / "a.jsonl", ["one two", "three"], lang="en")
-    keep = {"keep": {"bounds": {"words": [2, None]}}, "where": {"lang": "english"}}
+    keep = {"keep": {"bounds": {"words": [2, None]}}, "where": {"lang": "yo"}}
     run(config(tmp_path, stages=["measure", keep]), Lines())
     assert "the `where` of keep matched no document" in capsys.readouterr().err

@@ -63,12 +63,14 @@ def test_a_text_with_emoji_finds_what_a_text_without_finds(flagged):
 
 def test_the_recipe_holds_the_digest_of_the_words_wherever_they_lie(flagged, tmp_path):
     (tmp_path / "other.json").write_text('["bloody hell", "damn", "Damn"]', "utf-8")
-    one, same = (Measure(names=NAMES, flagged={"en": path}).parameters() for path in (flagged, tmp_path / "other.json"))
+    one, same = (
+        Measure(names=NAMES, flagged={"en": path}).recipe_parameters() for path in (flagged, tmp_path / "other.json")
+    )
     assert one == same
     assert one["flagged"]["en"]["words"] == 3
     assert str(tmp_path) not in json.dumps(one)
     flagged.write_text("damn", "utf-8")
-    assert Measure(names=NAMES, flagged={"en": flagged}).parameters() != one
+    assert Measure(names=NAMES, flagged={"en": flagged}).recipe_parameters() != one
 
 
 def test_a_worker_needs_no_file(flagged):

@@ -110,11 +110,6 @@ def test_sentencepiece_cuts_the_lines_where_it_is_named(tmp_path, arpa):
     assert stage.packages == ("kenlm", "sentencepiece")
 
 
-@pytest.mark.skipif(HAS_KENLM, reason="tells that the package is absent, so needs it to be")
-def test_without_kenlm_the_config_is_refused(arpa):
-    assert "pip install 'seedbed[perplexity]'" in refused(models={"en": arpa})
-
-
 def test_a_package_that_is_absent_is_told_with_what_to_install(arpa, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     assert "the package kenlm is not installed: pip install 'seedbed[perplexity]'" in refused(models={"en": arpa})
