@@ -82,11 +82,13 @@ class Normalize(RowStage):
             texts = _replace(texts, changes)
         folded, answers = fold(texts, self._rules(code))
         composed = _composed(texts, folded, np.flatnonzero(answers & LOOK))
-        texts = _replace(pc.coalesce(folded, texts) if changes else folded, composed)
         changed = answers & CHANGED != 0
         changed[[*changes, *composed]] = True
+        new = folded  # null where a text stays as it is
+        if changes:
+            new = pc.if_else(pa.array(changed), pc.coalesce(folded, texts), None)
         return Outcome(
-            columns={"text": pc.if_else(pa.array(changed), texts, None)},
+            columns={"text": _replace(new, composed)},
             tallies={"changed": int(changed.sum()), "composed": len(composed)}
             | ({"repaired": len(changes)} if self.ftfy else {}),
         )

@@ -137,10 +137,11 @@ def store(
     """Writes the layer, the ledger and the mark (named as the shard, or `mark`) of one stage for one shard; returns the
     documents that are left."""
     layer = layer_of(docs, outcome)
-    ledger = entries(
-        overlay(docs, layer.drop_columns([KEPT]) if KEPT in layer.column_names else layer), outcome.dropped, name
-    )
-    left = overlay(docs, layer)
+    judged = KEPT in layer.column_names
+    left = overlay(docs, layer.drop_columns([KEPT]) if judged else layer)
+    ledger = entries(left, outcome.dropped, name)
+    if judged:
+        left = left.filter(layer.column(KEPT))
     assert left.num_rows + ledger.num_rows == docs.num_rows, f"{name} lost documents"
     files = {
         step.layer(key): write_table(step.layer(key), layer),
@@ -162,7 +163,9 @@ def layer_of(docs: pa.Table, outcome: Outcome) -> pa.Table:
     for name, new in outcome.columns.items():
         assert len(new) == docs.num_rows, f"column {name} has {len(new)} rows for {docs.num_rows} documents"
         if name == "text":
-            new = pc.if_else(pc.equal(new, docs.column("text")), pa.scalar(None, pa.large_string()), new)
+            same = pc.equal(new, docs.column("text"))
+            if pc.any(same).as_py():
+                new = pc.if_else(same, pa.scalar(None, pa.large_string()), new)
             if new.null_count == len(new):
                 continue
         columns[name] = new

@@ -21,6 +21,7 @@ from pipeline.text.buffers import buffers
 from pipeline.text.characters import CODE_POINTS, U, decode
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import load
+from pipeline.text.utf8 import HIGHEST, at_least, store, trailing_zeros
 
 LINES, ALL_LINES, CONTROLS, BLANKS, FORM = 1, 2, 4, 8, 16  # the rules, as bits; FORM: look at the Unicode form
 CHANGED, LOOK = 1, 2  # bits of the answer: other bytes; perhaps not in form NFC
@@ -28,7 +29,6 @@ CHANGED, LOOK = 1, 2  # bits of the answer: other bytes; perhaps not in form NFC
 # A character's entry: its canonical combining class in the low 8 bits, and these
 NEVER, MAYBE, BLANK, CONTROL, BREAK = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12
 MOST_FEEDS = 3  # two empty lines
-HIGH_BITS = U(0x8080808080808080)
 
 
 @cache
@@ -71,14 +71,10 @@ def _fold(data, offsets, rules, entries):  # type: ignore[no-untyped-def]
     """(n + 1,) int64 offsets into the new bytes, the new bytes, (n,) uint8 answers."""
     n = len(offsets) - 1
     ends, answers = np.zeros(n + 1, np.int64), np.zeros(n, np.uint8)
-    out = np.empty(1024, np.uint8)
+    out = np.empty(offsets[n] - offsets[0], np.uint8)  # what is never written takes no memory
     o = 0
     for d in range(n):
         size = offsets[d + 1] - offsets[d]
-        if o + size > len(out):  # room for this text, should it change
-            wide = np.empty(o + max(size, min(o, offsets[n] - offsets[0] - o)), np.uint8)
-            wide[:o] = out[:o]
-            out = wide
         stop, look = _fold_one(data, offsets[d], offsets[d + 1], rules[d], entries, out, o)
         if stop - o != size or not _equal(data, offsets[d], out, o, size):
             answers[d] = CHANGED
@@ -86,7 +82,7 @@ def _fold(data, offsets, rules, entries):  # type: ignore[no-untyped-def]
         if look and rules[d] & FORM:
             answers[d] |= LOOK
         ends[d + 1] = o
-    return ends, out[:o].copy(), answers
+    return ends, out[:o], answers
 
 
 @piece
@@ -97,6 +93,14 @@ def _fold_one(data, begin, end, rules, entries, out, base):  # type: ignore[no-u
     blank, feeds = U(0), 0  # what is held back until a visible character comes
     blanks, started = rules & BLANKS != 0, False
     while i < stop:
+        if not blanks or (started and feeds == 0 and blank == 0):  # nothing is held back: most text is as it should be
+            here = i
+            i, o = _ascii(data, i, stop, blanks, out, o)
+            if i > here:
+                before = np.int64(0)
+            i, o, look, before = _letters(data, i, stop, entries, out, o, look, before)
+            if i == stop:
+                break
         code, after = decode(data, i, stop)
         entry = entries[code]
         if rules & LINES and (code == U(13) or (rules & ALL_LINES and entry & BREAK)):
@@ -134,6 +138,55 @@ def _fold_one(data, begin, end, rules, entries, out, base):  # type: ignore[no-u
         before = combining
         i = after
     return np.int64(o), look
+
+
+@piece
+def _ascii(data, i, stop, blanks, out, o):  # type: ignore[no-untyped-def]
+    """Copies ASCII that no rule changes, 8 bytes at a time; the places behind it."""
+    while i + U(8) <= stop:
+        word = load(data, i)
+        kept = _kept(word, blanks)
+        store(out, o, word)  # what is more than kept is written over: the output is no longer than the input
+        i += kept
+        o += kept
+        if kept < U(7):
+            break
+    return i, o
+
+
+@piece
+def _kept(word, blanks):  # type: ignore[no-untyped-def]
+    """How many of 8 bytes stay, from the first on, if what stands before them is visible or blanks are not folded."""
+    low = word & ~HIGHEST
+    seen = at_least(low, 0x21) & ~at_least(low, 0x7F) & ~word
+    gaps = ((at_least(low, 0x20) & ~at_least(low, 0x21)) | (at_least(low, 0x0A) & ~at_least(low, 0x0B))) & ~word
+    if blanks:
+        gaps &= seen >> U(8)  # one space or line feed, before something visible
+    return trailing_zeros(~(seen | gaps) & HIGHEST) >> U(3)
+
+
+@piece
+def _letters(data, i, stop, entries, out, o, look, before):  # type: ignore[no-untyped-def]
+    """Copies characters beyond ASCII that no rule changes, one space or line feed before each of them allowed; the
+    places behind them, whether the form is to be looked at, the last combining class."""
+    while i < stop:
+        at = i + U((data[i] == 32 or data[i] == 10) and i + U(1) < stop)
+        if data[at] < 0x80:
+            break
+        code, after = decode(data, at, stop)
+        entry = entries[code]
+        if entry & (BLANK | CONTROL | BREAK):
+            break
+        if at > i:
+            before = np.int64(0)
+        combining = np.int64(entry & 0xFF)
+        look |= (entry & (NEVER | MAYBE) != 0) | (0 < combining < before)
+        before = combining
+        while i < after:
+            out[o] = data[i]
+            o += U(1)
+            i += U(1)
+    return i, o, look, before
 
 
 @piece

@@ -42,6 +42,43 @@ def test_the_kernel_equals_its_twin_on_any_text(texts, rules):
     assert folded(texts, rules) == [twin(text, rules) for text in texts]
 
 
+# long runs that stay as they are, in ASCII and beyond, and what breaks them off at any of eight bytes
+RUNS = st.lists(
+    st.sampled_from(
+        [
+            "word",
+            "a b c d",
+            " ",
+            "  ",
+            "\n",
+            "\t",
+            "\r",
+            "\x7f",
+            "é",
+            "слово за словом",
+            "文",
+            "\u3000",
+            "e\u0301",
+            "😀",
+        ]
+    ),
+    max_size=30,
+).map("".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(RUNS, max_size=3), RULES)
+def test_runs_that_stay_end_where_a_rule_begins(texts, rules):
+    assert folded(texts, rules) == [twin(text, rules) for text in texts]
+
+
+@settings(deadline=None, max_examples=300)
+@given(RUNS)
+def test_marks_are_seen_behind_any_run(text):
+    _, answers = fold(array([text]), np.array([PROSE], np.uint8))
+    assert bool(answers[0] & LOOK) == ("\u0301" in twin(text, PROSE))
+
+
 @settings(deadline=None)
 @given(ANY_TEXT, RULES)
 def test_only_a_text_that_is_other_afterwards_counts_as_changed(text, rules):
