@@ -19,7 +19,7 @@ from pipeline.yamlsafe import load
 
 ENDINGS = {  # of what is left when the ending of a compression is taken off
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".txt": "text", ".md": "text",
-    ".warc": "warc", ".wet": "wet", ".html": "html", ".htm": "html",
+    ".warc": "warc", ".arc": "warc", ".wet": "wet", ".html": "html", ".htm": "html", ".xhtml": "html",
 }  # fmt: skip
 COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2")
 

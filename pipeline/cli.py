@@ -246,7 +246,7 @@ def trace(
 ) -> None:
     """Tell the life of one document: read, changed, dropped or packed, step by step.
 
-    pipeline trace configs/demo.yaml 'udhr/udhr.jsonl.zst#7'
+    pipeline trace configs/demo.yaml 'udhr/sw.jsonl.zst#7'
     """
     life = trace_document(plan(load(config, workdir)), document)
     if as_json:

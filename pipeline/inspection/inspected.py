@@ -130,6 +130,7 @@ class Inspected:
     measure: str
     step: str
     judge: str | None  # the step whose limits these are; None: they were asked for, or there are none
+    judges: dict[str, list[str]]  # the `where` of that step: {"kind": ["text"]}
     where: str  # which documents, in words; "" for all
     axis: Axis
     whole: Spread

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from pipeline.inspection.inspected import Inspected, Limits, Spread
 from pipeline.report.wording import count, plural, say_bytes, share
@@ -38,14 +39,33 @@ def headline(found: Inspected) -> str:
 
 
 def snippet(found: Inspected) -> str:
-    """The limits as lines of a config, to take over; a place to begin where there are none."""
-    langs = [spread.lang for spread in found.languages]
-    limits = found.whole.limits or Limits(*_ends(found.whole))
-    low, high = ("null" if limit is None else f"{limit:.4g}" for limit in (limits.low, limits.high))
-    bound = f"{{{found.measure}: [{low}, {high}]}}"
-    if len(langs) == 1:
-        return f"- keep:\n    lang: {{{langs[0]}: {bound}}}"
-    return f"- keep:\n    bounds: {bound}"
+    """The limits as lines of a config, to take over; without any, the 1st and the 99th percentile.
+
+    Limits that most languages share stand under `bounds`, the others under `lang`."""
+    spreads = found.languages
+    if not any(spread.limits for spread in spreads):
+        own = {spread.lang: Limits(*_ends(found.whole)) for spread in spreads}
+    else:
+        own = {spread.lang: spread.limits for spread in spreads}
+    common, times = Counter(own.values()).most_common(1)[0]
+    rest = {lang: limits for lang, limits in sorted(own.items()) if limits != common or len(own) == 1}
+    lines = [f"    bounds: {_bound(found.measure, common)}"] if len(own) > 1 and times > 1 else []
+    if len(own) > 1 and times == 1:
+        rest = dict(sorted(own.items()))
+    lines += [f"    lang: {{{', '.join(f'{lang}: {_bound(found.measure, it)}' for lang, it in rest.items())}}}"] * bool(
+        rest
+    )
+    where = "".join(f"\n  where: {{{name}: [{', '.join(told)}]}}" for name, told in found.judges.items())
+    return "\n".join(["- keep:", *lines]) + where
+
+
+def _bound(measure: str, limits: Limits) -> str:
+    return f"{{{measure}: [{_exact(limits.low)}, {_exact(limits.high)}]}}"
+
+
+def _exact(limit: float | None) -> str:
+    """As YAML spells it: `null`, 20, 0.123456."""
+    return "null" if limit is None else repr(int(limit)) if limit == int(limit) else repr(limit)
 
 
 def _ends(whole: Spread) -> tuple[float | None, float | None]:

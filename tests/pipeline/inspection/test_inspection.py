@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from pipeline.inspection import Question, inspect
 from pipeline.inspection.inspected import BINS, Axis, Limits, Spread
 from pipeline.inspection.page import render_page, write_page
 from pipeline.inspection.terminal import print_inspection
+from pipeline.inspection.words import snippet
 from pipeline.plan import plan
 from pipeline.stages.base import Where
 from tests.pipeline.making import config, go, ledger_of, write_jsonl
@@ -80,6 +82,20 @@ def test_it_says_what_is_wrong_and_what_to_do(run, tmp_path):
         inspect(planned, Question("words"), 100)
     with pytest.raises(InputError, match="does not stand yet"):
         inspect(plan(config(tmp_path, "elsewhere", STAGES)), Question("words"), MEMORY)
+
+
+def test_the_lines_to_take_over_are_the_limits_to_the_digit(tmp_path):
+    texts = ["a b c", "d e f g"]
+    for lang in ("en", "fr", "sw"):
+        write_jsonl(tmp_path / f"{lang}.jsonl", texts, lang=lang)
+    bounds = {"words": [1, 123456], "symbol_ratio": [0, 0.123456]}
+    keep = {"keep": {"bounds": bounds, "lang": {"sw": {"words": [2, None]}}}, "where": {"kind": "text"}}
+    made = config(tmp_path, stages=[{"measure": {"names": list(bounds)}}, keep])
+    go(made)
+    told = {measure: yaml.safe_load(snippet(inspect(plan(made), Question(measure), MEMORY)))[0] for measure in bounds}
+    assert told["words"]["keep"] == {"bounds": {"words": [1, 123456]}, "lang": {"sw": {"words": [2, None]}}}
+    assert told["symbol_ratio"]["keep"] == {"bounds": {"symbol_ratio": [None, 0.123456]}}
+    assert told["words"]["where"] == {"kind": ["text"]}
 
 
 def test_an_inspection_changes_no_file_of_the_steps(run, tmp_path):
