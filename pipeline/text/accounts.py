@@ -43,6 +43,7 @@ def find_accounts(data, offsets, wanted, kinds, lower, values):  # type: ignore[
             elif asked & (PHONE | CARD):
                 read_run(data, i, end, values, digits, gaps, ends, shape)
                 last, kind = _classify(data, done, end, asked, kinds, lower, digits, gaps, ends, shape, sizes)
+                first = shape[BEGIN]
             if first < last:
                 if count == len(out):
                     wide = np.empty((2 * count, 4), np.int64)

@@ -70,7 +70,7 @@ def _next_token(data, i, end):  # type: ignore[no-untyped-def]
 def _key(data, first, last, begin, done, end):  # type: ignore[no-untyped-def]
     """(begin, end, whether it is one) of the key in or around a token."""
     if last - first >= LEAST_KNOWN:
-        start, stop = _known(data, first, last, end)
+        start, stop = _known(data, first, last, done)
         if start < stop:
             return start, _filled(data, stop, end), True
     start, stop = _dotted(data, first, last, done, end)
@@ -95,12 +95,12 @@ def _filled(data, last, end):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _known(data, first, last, end):  # type: ignore[no-untyped-def]
+def _known(data, first, last, done):  # type: ignore[no-untyped-def]
     """(begin, end) of a known service's token within the token: at its beginning or behind a / or +."""
-    if data[first] == 99 and first > 8:
-        if matches(data, first, last, _SERVICES) and _stands_before(data, first, _SLACK):
+    if data[first] == 99:
+        if matches(data, first, last, _SERVICES) and _stands_before(data, first, done, _SLACK):
             return first + len(_SERVICES), last
-        if matches(data, first, last, _WEBHOOKS) and _stands_before(data, first, _DISCORD):
+        if matches(data, first, last, _WEBHOOKS) and _stands_before(data, first, done, _DISCORD):
             return first + len(_WEBHOOKS), last
     at = first
     while last - at >= LEAST_KNOWN:
@@ -145,8 +145,8 @@ def _is_mixed(data, first, last):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _stands_before(data, first, text):  # type: ignore[no-untyped-def]
-    return first >= len(text) and matches(data, first - len(text), first, text)
+def _stands_before(data, first, done, text):  # type: ignore[no-untyped-def]
+    return first - done >= len(text) and matches(data, first - len(text), first, text)
 
 
 @piece
@@ -164,12 +164,12 @@ def _dotted(data, first, last, done, end):  # type: ignore[no-untyped-def]
     if last - first >= 20 and matches(data, first, last, _EYJ):
         stop = _json_web_token(data, last, end)
         return (first, stop) if stop else none
-    if first - 4 < done:
+    if first == done:
         return none
     sign = data[first - 1]
     if sign == 46:
         return _fronted(data, first, last, done, end)
-    if sign == 126 and data[first - 2] == 81 and digit(data[first - 3]):  # Microsoft Entra: abc8Q~ and 31 to 34 more
+    if sign == 126 and first - 6 >= done and data[first - 2] == 81 and digit(data[first - 3]):  # Microsoft Entra: abc8Q~ and 31 to 34 more
         return _entra(data, first, done, end)
     if sign == 58 and last - first == 35 and data[first] == 65 and data[first + 1] == 65:  # Telegram: 8 to 10 digits:AA
         i = first - 1
@@ -209,7 +209,7 @@ def _fronted(data, first, last, done, end):  # type: ignore[no-untyped-def]
 @piece
 def _entra(data, first, done, end):  # type: ignore[no-untyped-def]
     start = first - 6  # three characters, the digit, Q~
-    if start < done or not (alnum(data[start]) and alnum(data[start + 1]) and alnum(data[start + 2])):
+    if not (alnum(data[start]) and alnum(data[start + 1]) and alnum(data[start + 2])):
         return first, first
     i = first
     while i < end and i - first <= 34 and (LETTERS[WORD, data[i]] or data[i] == 126 or data[i] == 46):

@@ -7,13 +7,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.spans import EMAIL, IP, KEY, KINDS, USER, replaced, spans
+from pipeline.text.spans import CARD, EMAIL, IBAN, IP, KEY, KINDS, PHONE, USER, replaced, spans
+from tests.pipeline.text import accounts_twin, keys_twin
 from tests.pipeline.text import spans_twin as twin
 from tests.pipeline.text.texts import ANY_TEXT, array
 
-PIECES = ["a@b.co", "@user", "8.8.8.8", "2001:4860::1", "10.0.0.1", "x1", "256", "::", "2fff", *"@.:-_ é中ा。"]
+ALL = 127
+PIECES = ["＠", "（at) ", "(at)", " [at] ", "b.org", " dot com", "[dot]", "a.png", "xn--a", "git", ":~", "<", ">", "@media", "\n", "my ", "=",
+    "version ", "節", ">= ", "#", "1.2.3.4", "66.77.88.99", ". A", "2.5.4.9", "T", "/", "def ", ";", "{", "20210301123456789012",
+    "a@b.co", "@user", "8.8.8.8", "2001:4860::1", "10.0.0.1", "x1", "256", "::", "2fff", *"@.:-_ é中ा。"]  # fmt: skip
 PLANTED = st.lists(st.sampled_from(PIECES) | st.text("aZ09f.:@-_%é中 ", max_size=5), max_size=10).map("".join)
-MARKS = [b"<EMAIL>", b"<USER>", b"<IP>", b"<KEY>"]
+MARKS = [f"<{kind.upper()}>".encode() for kind in KINDS]
 
 
 def found(text: str, wanted: int = EMAIL | USER | IP | KEY) -> list[tuple[str, str]]:
@@ -33,8 +37,38 @@ def test_the_kernel_equals_its_twin_on_any_text(text):
     assert found(text, EMAIL | USER | IP) == twin.spans(text)
 
 
+KEY_PIECES = [
+    "-----BEGIN ", "-----BEGIN", "-----END ", "PRIVATE KEY-----", "CERTIFICATE-----", "RSA ", "eyJ", "ghp_", "sk-", "AKIA", "SK", "SG.", "hvs.",
+    "hooks.slack.com/services/", "discord.com/api/webhooks/", "8Q~", ":AA", "token: ", "api_key=\"", "Bearer ", "public", "sha512-", "base64,", "?B?", "\\n", "\n",
+    "wJalrXUtnFEMIK7MDENGbPxRfiCY3q9Zt5", "d41d8cd98f00b204e9800998ecf8427e", "0123456789", "aB3", "abcde", "xxxxxxxxxxxxxxxxxxxxxxxx",
+    "QmFzZTY0IHRleHQgdGhhdCBmaWxscyBhIGxpbmU0MjQy", "Zm9vYmFyYmF6cXV4QUJDREVGR0hJSktMTU5PUFFSU1Q4", *".:=+/-_~ \"'é中",
+]  # fmt: skip
+KEYS = st.lists(st.sampled_from(KEY_PIECES) | st.text("aZ0f-_+/.", max_size=20), max_size=12).map("".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(KEYS | ANY_TEXT)
+def test_keys_equal_their_twin_on_any_text(text):
+    assert [key for _, key in found(text, KEY)] == keys_twin.keys(text)
+
+
+NUMBERS = [
+    "+", "00", "(", ")", "0", "1", "12", "123", "1234", "12345", "555", "2020", "٠١٢٣", "１２", "०", "\u200f", "+44", "+1", "+254", "Tel. ", "电话", "هاتف ", "phone:",
+    "GB82WEST12345698765432", "GB82 WEST 1234 5698 7654 32", "NO9386011117947", "DE89", "4111 1111 1111 1111", "378282246310005", "3782 822463 10005",
+    "6205500000000000004", *" -./,:'=%$£€xé中\n\xa0–",
+]  # fmt: skip
+NUMBERED = st.lists(st.sampled_from(NUMBERS) | st.text("0123456789 -.", max_size=14), max_size=10).map("".join)
+
+
+@settings(deadline=None, max_examples=400)
+@given(NUMBERED | ANY_TEXT, st.integers(1, 7))
+def test_numbers_equal_their_twin_on_any_text(text, which):
+    phone, iban, card = bool(which & 1), bool(which & 2), bool(which & 4)
+    assert found(text, which * PHONE) == accounts_twin.accounts(text, phone, iban, card)
+
+
 @settings(deadline=None)
-@given(st.lists(PLANTED, max_size=4), st.integers(0, 15))
+@given(st.lists(PLANTED | KEYS | NUMBERED, max_size=4), st.integers(0, ALL))
 def test_nothing_outside_the_spans_changes(texts, wanted):
     rows = spans(array(texts), np.full(len(texts), wanted, np.uint8))
     expected = [text.encode() for text in texts]
@@ -45,11 +79,11 @@ def test_nothing_outside_the_spans_changes(texts, wanted):
     assert [old if n is None else n for old, n in zip(texts, new, strict=True)] == [e.decode() for e in expected]
 
 
-@settings(deadline=None)
-@given(PLANTED)
-def test_no_address_is_left(text):
-    clean = replaced(array([text]), spans(array([text]), np.array([15], np.uint8)), MARKS).to_pylist()[0] or text
-    assert "email" not in [kind for kind, _ in found(clean)]
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PLANTED | KEYS | NUMBERED, min_size=1, max_size=3).map("".join), st.sampled_from([ALL, 15, 1, 2, 4, 8, 16, 64]))
+def test_redacting_twice_changes_nothing_more(text, wanted):
+    clean = replaced(array([text]), spans(array([text]), np.array([wanted], np.uint8)), MARKS).to_pylist()[0] or text
+    assert found(clean, wanted) == []
 
 
 RANDOM = "wJalrXUtnFEMIK7MDENGbPxRfiCY3q9Zt5"
