@@ -19,7 +19,8 @@ PHONE, IBAN, CARD = 16, 32, 64  # bits of what is wanted
 PHONE_PLACE, IBAN_PLACE, CARD_PLACE = 4, 5, 6  # in spans.KINDS
 LEAST_DIGITS = 7
 
-_BEGINS = np.zeros(256, np.bool_)  # bytes that a run may begin with: digits, + and ( and the first of other scripts' digits
+# Bytes that a run may begin with: digits, + and ( and the first of other scripts' digits
+_BEGINS = np.zeros(256, np.bool_)
 _BEGINS[[*b"0123456789+("]] = True
 _BEGINS[sorted({chr(code).encode()[0] for code in range(0x80, 0x20000) if chr(code).isdecimal()})] = True
 
@@ -29,7 +30,7 @@ def find_accounts(data, offsets, wanted, kinds, lower, values):  # type: ignore[
     """(m, 4) int64 in order; rows that want none of these are passed over."""
     out = np.empty((64, 4), np.int64)
     count = 0
-    digits, gaps, ends = np.empty(MOST_DIGITS, np.int64), np.empty(MOST_DIGITS, np.int64), np.empty(MOST_DIGITS, np.int64)
+    digits, gaps, ends = np.empty((3, MOST_DIGITS), np.int64)
     shape, sizes = np.empty(SHAPE, np.int64), np.empty(MOST_GROUPS, np.int64)
     for row in range(len(offsets) - 1):
         begin, end, asked = offsets[row], offsets[row + 1], wanted[row]

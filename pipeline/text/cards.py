@@ -48,7 +48,7 @@ def _form(gaps, count):  # type: ignore[no-untyped-def]
     if first >= SHORTEST:
         return first if first <= LONGEST else 0
     sign = gaps[first] if first < count else NONE
-    if first != 4 or not (sign == BLANK or sign == HYPHEN):
+    if first != 4 or sign not in (BLANK, HYPHEN):
         return 0
     if _grouped(gaps, count, 16, 4, 8, 12, sign):
         return 19 if count >= 19 and gaps[16] == sign and _together(gaps, 17, 19) and _ends(gaps, count, 19) else 16
@@ -75,8 +75,8 @@ def _grouped(gaps, count, size, a, b, c, sign):  # type: ignore[no-untyped-def]
     """Whether `size` digits have this sign in front of the a-th, b-th and c-th (from 0), and nowhere else."""
     if not _ends(gaps, count, size):
         return False
-    for i in range(1, size):
-        if gaps[i] != (sign if i == a or i == b or i == c else NONE):
+    for i in range(1, size):  # noqa: SIM110
+        if gaps[i] != (sign if i in (a, b, c) else NONE):
             return False
     return True
 

@@ -34,7 +34,7 @@ def disguised(data, bracket, done, end, kinds):  # type: ignore[no-untyped-def]
 
 @piece
 def _bracketed(data, i, end, a, b, c):  # type: ignore[no-untyped-def]
-    """The end of a bracket that holds this word of two or three letters and a blank at either side at most; 0 if none."""
+    """The end of a bracket that holds this word of two or three letters, blanks at its sides allowed; 0 if none."""
     opening = data[i]
     closing = 41 if opening == 40 else opening + 2  # ASCII has ] } > two places behind [ { <
     i += 1

@@ -5,7 +5,8 @@ upper case and an eighth lower case; two runs of digits; 12 different ones at le
 steps (chance: 13 of 20); 13 in a row without a sign, and signs no more than a tenth; no more than a third of the
 letters in runs of four small ones, which are words. Behind a word for a secret and = or :, 16 to 256 characters will
 do with two digits and a letter and 16 in a row, hexadecimal too. What is drawn but public stays: the lines of a block
-of base64, and what an =, : or - ties to the name of a digest or an encoding (sha512-..., SHA256:..., base64,...).
+of base64, base64 of readable text, and what an =, : or - ties to the name of a digest, of an encoding or of a public
+key (sha512-..., SHA256:..., base64,..., PublicKey=...).
 """
 
 import numpy as np
@@ -19,6 +20,10 @@ CHANGES, OF = 9, 20  # at so many steps of so many the class changes, at least
 SHORTEST_NAMED, DIFFERENT_NAMED = 16, 8  # of tokens behind a word for a secret
 LONGEST_NAME, MOST_SIGNS = 40, 5  # bytes of the name in front, and signs between it and the token
 LEAST_LINE, MOST_GAP = 40, 48  # bytes of a line of base64, and between two of them
+
+SAMPLE = (
+    24  # characters of base64, 18 bytes, of which two thirds must be ASCII's visible ones to be text; chance: 0.6 %
+)
 
 OTHER, LOWER, UPPER, DIGIT, SIGN = range(5)
 CLASS = np.zeros(256, np.uint8)
@@ -38,9 +43,10 @@ def _needles(words: str) -> np.ndarray:
 
 
 NO_SECRETS = "public challenge signature"  # PublicKeyToken
-SECRETS = "bearer secret token passw passphrase apikey api_key api-key accesskey access_key access-key private_key privatekey "
-SECRETS += "auth_key authkey account_key accountkey shared_key credential contrase senha"
-PUBLIC = "sha1 sha224 sha256 sha384 sha512 sha3 md5 blake2b blake2s base64 h1 integrity checksum digest fingerprint hash"
+SECRETS = "bearer secret token passw passphrase apikey api_key api-key accesskey access_key access-key private_key "
+SECRETS += "privatekey auth_key authkey account_key accountkey shared_key credential contrase senha"
+PUBLIC = "sha1 sha224 sha256 sha384 sha512 sha3 md5 blake2b blake2s base64 h1 integrity checksum digest"
+PUBLIC += " fingerprint hash public"
 _SECRETS, _NO_SECRETS, _PUBLIC = _needles(SECRETS), _needles(NO_SECRETS), _needles(PUBLIC)
 
 
@@ -126,6 +132,24 @@ def begins_public(data, first, last):  # type: ignore[no-untyped-def]
 
 
 @piece
+def encodes_text(data, first, last):  # type: ignore[no-untyped-def]
+    """Whether the token, read as base64, begins with what is readable."""
+    if last - first < SAMPLE:
+        return False
+    visible, bits = 0, np.int64(0)
+    for i in range(SAMPLE):
+        byte, sort = np.int64(data[first + i]), CLASS[data[first + i]]
+        sign = np.int64(62 if byte == 43 or byte == 45 else 63)
+        value = byte - 65 if sort == UPPER else byte - 71 if sort == LOWER else sign if sort == SIGN else byte + 4
+        bits = np.int64(bits << 6 | value)
+        if i % 4 == 3:
+            for shift in (16, 8, 0):
+                visible += 1 if 32 <= (bits >> shift & 255) < 127 else 0
+            bits = np.int64(0)
+    return 3 * visible >= 2 * (SAMPLE // 4 * 3)
+
+
+@piece
 def is_block_line(data, first, last, begin, end):  # type: ignore[no-untyped-def]
     """Whether the line before or behind holds one long token too, and nothing more: a line of a block of base64."""
     if last - first < LEAST_LINE:
@@ -155,8 +179,8 @@ def _is_last_line(data, first, begin):  # type: ignore[no-untyped-def]
     i, stop, feeds = first, max(begin, first - MOST_GAP), 0
     while i > stop:
         byte = data[i - 1]
-        if byte == 110 and i - 1 > begin and data[i - 2] == 92:
-            feeds += 1
+        if i - 1 > begin and data[i - 2] == 92:  # an escape written out
+            feeds += 1 if byte == 110 or byte == 10 else 0
             i -= 2
             continue
         if CLASS[byte] != OTHER and CLASS[byte] != SIGN:

@@ -14,6 +14,7 @@ from pipeline.text.compiling import piece
 from pipeline.text.words import follows, slots, spelled
 
 LEAST, LONGEST = 3, 64  # characters without the @; ROOTS has the same least
+MOST_DECORATORS, LONGEST_DEFINE = 8, 12  # lines of a pile; letters of the word that defines
 MOST_BLANKS = 40  # that are passed over, so that time stays linear
 
 # Words behind an @ that mean the same to everybody who writes them
@@ -33,16 +34,17 @@ NOBODY = (
     "runtime_checkable decorator decorators app.route app.get app.post jit njit numba.jit tf.function torch.no_grad "
     # tags of documentation
     "param params parameter return returns result exception raise raises see seealso since author authors version "
-    "copyright license licence link linkplain code codetext literal value inheritdoc serial type types typedef typeparam "
-    "template var variable const constant constructor constructs class classdesc enum abstract access private protected "
-    "public package internal static readonly global module namespace memberof member method function func fn callback "
-    "event emits fires listens example examples default defaultvalue description desc summary file fileoverview overview "
-    "note todo fixme bug warning attention brief details ingroup defgroup addtogroup name page mainpage section "
-    "subsection ref anchor endcode verbatim endverbatim htmlonly endhtmlonly pre post invariant par sa short struct "
-    "union def define retval arg mixin mixes extends augments implements this yields generator async await "
-    "hidden ignore suppress preserve lends requires exports external kind borrows tutorial alias api apioption "
-    "group category subpackage uses used-by property-read property-write method ts-ignore ts-expect-error ts-nocheck "
-    "jsx flow noflow format generated codecoverageignore dataprovider expectedexception covers nodoc option overload "
+    "copyright license licence link linkplain code codetext literal value inheritdoc serial type types typedef "
+    "typeparam template var variable const constant constructor constructs class classdesc enum abstract access "
+    "private protected public package internal static readonly global module namespace memberof member method "
+    "function func fn callback event emits fires listens example examples default defaultvalue description desc "
+    "summary file fileoverview overview note todo fixme bug warning attention brief details ingroup defgroup "
+    "addtogroup name page mainpage section subsection ref anchor endcode verbatim endverbatim htmlonly endhtmlonly "
+    "pre post invariant par sa short struct union def define retval arg mixin mixes extends augments implements this "
+    "yields generator async await hidden ignore suppress preserve lends requires exports external kind borrows "
+    "tutorial alias api apioption group category subpackage uses used-by property-read property-write method "
+    "ts-ignore ts-expect-error ts-nocheck jsx flow noflow format generated codecoverageignore dataprovider "
+    "expectedexception covers nodoc option overload "
     # style sheets
     "media import charset font-face keyframes -webkit-keyframes -moz-keyframes supports page layer container "
     "font-feature-values counter-style viewport apply tailwind include mixin extend content if else for each while use "
@@ -52,13 +54,14 @@ NOBODY = (
     "objc escaping autoclosure available main mainactor published state binding environment environmentobject "
     "observedobject stateobject ibaction iboutlet nonobjc discardableresult testable "
     # Texinfo and Autoconf
-    "node menu chapter appendix settitle setfilename titlepage top bye contents itemize enumerate item itemx multitable "
-    "samp kbd key dfn cite acronym url uref email emph strong sc xref pxref inforef deffn defun deftypefn defvar table "
-    "vtable ftable findex cindex kindex vindex pindex tindex printindex sp vskip center ifinfo iftex ifhtml ifdocbook "
-    "ifxml ifplaintext ifnotinfo ifset ifclear docbook html tex ignore macro unnumbered heading subheading subsubsection "
-    "smallexample lisp display quotation footnote dots noindent refill comment dircategory direntry detailmenu insertcopying "
-    "prefix exec_prefix bindir sbindir libdir libexecdir datadir datarootdir sysconfdir localstatedir mandir infodir "
-    "docdir includedir srcdir builddir top_srcdir top_builddir abs_srcdir abs_builddir package_version package_name "
+    "node menu chapter appendix settitle setfilename titlepage top bye contents itemize enumerate item itemx "
+    "multitable samp kbd key dfn cite acronym url uref email emph strong sc xref pxref inforef deffn defun deftypefn "
+    "defvar table vtable ftable findex cindex kindex vindex pindex tindex printindex sp vskip center ifinfo iftex "
+    "ifhtml ifdocbook ifxml ifplaintext ifnotinfo ifset ifclear docbook html tex ignore macro unnumbered heading "
+    "subheading subsubsection smallexample lisp display quotation footnote dots noindent refill comment dircategory "
+    "direntry detailmenu insertcopying prefix exec_prefix bindir sbindir libdir libexecdir datadir datarootdir "
+    "sysconfdir localstatedir mandir infodir docdir includedir srcdir builddir top_srcdir top_builddir abs_srcdir "
+    "abs_builddir package_version package_name "
     # Perl
     "argv isa export export_ok export_fail inc env array list foo bar baz qux arr ary args lines fields files words "
     # schedules, accounts of programs, names in links of data
@@ -74,8 +77,24 @@ NOBODY = (
 CODE_WORDS = "my our foreach unshift splice scalar chomp undef wantarray push pop shift sort grep qw local print join"
 _NOBODY = slots(NOBODY.split())
 _CODE_WORDS = slots(CODE_WORDS.split())
-_DOMAINS = slots("com org net edu gov mil int info localdomain".split())
-_DEFINES = slots("def class async public private protected static final abstract void function export const".split())
+_DOMAINS = slots(["com", "org", "net", "edu", "gov", "mil", "int", "info", "localdomain"])
+_DEFINES = slots(
+    [
+        "def",
+        "class",
+        "async",
+        "public",
+        "private",
+        "protected",
+        "static",
+        "final",
+        "abstract",
+        "void",
+        "function",
+        "export",
+        "const",
+    ]
+)
 
 
 @piece
@@ -91,7 +110,7 @@ def step_at(data, i, end, kinds):  # type: ignore[no-untyped-def]
 
 @piece
 def handle(data, at, begin, text, floor, end, kinds, lower):  # type: ignore[no-untyped-def]
-    """The end of the user name from `begin` on, behind the sign at `at`; 0 if there is none. `text` is where it begins."""
+    """The end of the user name from `begin` on, behind the sign at `at`, 0 if none; `text` is where the text begins."""
     if at > floor and _forbids_in_front(data[at - 1]):
         return 0
     last = _name(data, begin, end, kinds)
@@ -112,7 +131,7 @@ def _forbids_in_front(byte):  # type: ignore[no-untyped-def]
 
 @piece
 def _forbids_behind(data, i, end):  # type: ignore[no-untyped-def]
-    r"""@f(, @a[, @code{, @x=, @macro@, `@code`, @\, @x|, @scope/package, a::b, @x->y, "key":, @x = y, @list; at a line's end."""
+    r"""@f(, @a[, @code{, @x=, @macro@, `@code`, @\, @x|, @scope/package, @a::b, @x->y, "@key":, @x = y, @a;"""
     if i >= end:
         return False
     byte = data[i]
@@ -172,18 +191,35 @@ def _is_domain(data, begin, last, lower):  # type: ignore[no-untyped-def]
 
 @piece
 def _decorates(data, at, last, text, end, lower):  # type: ignore[no-untyped-def]
-    """Whether the name is a line of its own and the next line begins a definition: a decorator or an annotation."""
+    """Whether the name is a line of its own, and a definition begins below: a decorator or an annotation.
+
+    Other such lines may stand between, since all of a pile are judged alike: or what stays would change its neighbour.
+    """
     i = at
     while i > text and at - i < MOST_BLANKS and (data[i - 1] == 32 or data[i - 1] == 9):
         i -= 1
-    if (i > text and data[i - 1] != 10) or last >= end or data[last] != 10:
+    if i > text and data[i - 1] != 10:
         return False
-    i = last + 1
-    while i < end and i - last < MOST_BLANKS and (data[i] == 32 or data[i] == 9):
+    i = last
+    for _ in range(MOST_DECORATORS):
+        if i >= end or data[i] != 10:
+            return i < end and data[i] == 40 and i != last
         i += 1
-    if i < end and data[i] == 64:
-        return True
-    first = i
-    while i < end and i - first < 12 and letter(data[i]):
+        stop = min(end, i + MOST_BLANKS)
+        while i < stop and (data[i] == 32 or data[i] == 9):
+            i += 1
+        if i < end and data[i] == 64:
+            i = _word_end(data, i + 1, end, LONGEST)
+            continue
+        stop = _word_end(data, i, end, LONGEST_DEFINE)
+        return stop > i and spelled(data, i, stop, lower, _DEFINES)
+    return False
+
+
+@piece
+def _word_end(data, i, end, most):  # type: ignore[no-untyped-def]
+    """The end of the ASCII letters, digits and _ . - from `i` on, `most` of them at most."""
+    stop = min(end, i + most)
+    while i < stop and (word(data[i]) or data[i] == 46 or data[i] == 45):
         i += 1
-    return i > first and spelled(data, first, i, lower, _DEFINES)
+    return i

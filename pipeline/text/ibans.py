@@ -12,10 +12,11 @@ from pipeline.text.ascii import alnum, digit
 from pipeline.text.compiling import piece
 
 LENGTHS = (
-    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 "
-    "FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 "
-    "LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 "
-    "RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30"
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 "
+    "ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 "
+    "LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 "
+    "PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 "
+    "YE30"
 )
 _LENGTHS = np.zeros(26 * 26, np.int64)
 for _country in LENGTHS.split():
@@ -38,7 +39,12 @@ def iban(data, i, floor, end):  # type: ignore[no-untyped-def]
     size = _LENGTHS[26 * (data[first] - 65) + data[first + 1] - 65]
     if size == 0 or i + 1 >= end or not digit(data[i + 1]):
         return 0
-    at, sign, rest, head = first, 0, 0, 0  # `rest` of the account, `head` of the country and check digits, modulo 97
+    at, sign, rest, head = (
+        first,
+        0,
+        np.int64(0),
+        np.int64(0),
+    )  # `rest` of the account, `head` of the country and check digits, modulo 97
     for place in range(size):
         if place and place % 4 == 0 and at < end and (data[at] == 32 or data[at] == 45):
             if place > 4 and sign != data[at]:

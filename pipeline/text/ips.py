@@ -126,7 +126,7 @@ def _goes_on(data, first, done):  # type: ignore[no-untyped-def]
     while i > done and first - i < 6 and _hex(data[i - 1]):
         i -= 1
     size = first - 1 - i
-    return 0 < size <= 4 and not (i > done and alnum(data[i - 1])) or (size == 0 and i > done and data[i - 1] == 58)
+    return (0 < size <= 4 and not (i > done and alnum(data[i - 1]))) or (size == 0 and i > done and data[i - 1] == 58)
 
 
 @piece

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.text.ascii import alnum, digit, word
 from pipeline.text.characters import U
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.drawn import CLASS, OTHER, begins_public, is_block_line, is_named, looks_drawn
+from pipeline.text.drawn import CLASS, OTHER, begins_public, encodes_text, is_block_line, is_named, looks_drawn
 from pipeline.text.pem import matches, pem
 from pipeline.text.services import ANY, BEGINS, FIRST, FRONT_SIZES, FRONTS, LETTERS, SIZES, WORD
 
@@ -81,7 +81,8 @@ def _key(data, first, last, begin, done, end):  # type: ignore[no-untyped-def]
         return first, last, False
     if not is_named(data, first, done, True):
         public = begins_public(data, first, last) or is_named(data, first, done, False)
-        if drawn == 1 or public or is_block_line(data, first, last, begin, end):
+        public = public or drawn == 1 or encodes_text(data, first, last)
+        if public or is_block_line(data, first, last, begin, end):
             return first, last, False
     return first, _filled(data, last, end), True
 
@@ -169,7 +170,9 @@ def _dotted(data, first, last, done, end):  # type: ignore[no-untyped-def]
     sign = data[first - 1]
     if sign == 46:
         return _fronted(data, first, last, done, end)
-    if sign == 126 and first - 6 >= done and data[first - 2] == 81 and digit(data[first - 3]):  # Microsoft Entra: abc8Q~ and 31 to 34 more
+    if (
+        sign == 126 and first - 6 >= done and data[first - 2] == 81 and digit(data[first - 3])
+    ):  # Microsoft Entra: abc8Q~ and 31 to 34 more
         return _entra(data, first, done, end)
     if sign == 58 and last - first == 35 and data[first] == 65 and data[first + 1] == 65:  # Telegram: 8 to 10 digits:AA
         i = first - 1

@@ -17,8 +17,9 @@ LONGEST_MESSAGE_ID = 128  # bytes in front of its @
 
 # Last labels that are endings of file names or units, and no top-level domain (IANA root zone): icon@2x.png
 NO_DOMAIN = (
-    "png jpg jpeg gif svg webp bmp ico pdf css scss less js jsx mjs cjs tsx json xml html htm xhtml yml yaml txt log tgz "
-    "gz xz bz tar rar exe dll jar war php cpp hpp cxx conf cfg ini service socket timer mount automount slice swap"
+    "png jpg jpeg gif svg webp bmp ico pdf css scss less js jsx mjs cjs tsx json xml html htm xhtml yml yaml txt log "
+    "tgz gz xz bz tar rar exe dll jar war php cpp hpp cxx conf cfg ini service socket timer mount automount slice "
+    "swap"
 )
 PROGRAMS = "git hg svn bzr cvs gitolite gitea"  # local parts that are accounts of programs, when a path follows
 _NO_DOMAIN = slots(NO_DOMAIN.split())

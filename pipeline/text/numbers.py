@@ -66,7 +66,7 @@ def stands_free(data, first, last, floor, end, kinds):  # type: ignore[no-untype
     if first > floor:
         byte = data[first - 1]
         if byte < 0x80:
-            if alnum(byte) or byte in (95, 45, 46, 43, 36, 35, 37, 64, 92, 61) and not _ties(data, first, floor):
+            if alnum(byte) or (byte in (95, 45, 46, 43, 36, 35, 37, 64, 92, 61) and not _ties(data, first, floor)):
                 return False
             if byte == 47 and not (first - 1 > floor and data[first - 2] == 32):
                 return False
@@ -134,7 +134,7 @@ def read_run(data, i, end, values, digits, gaps, ends, shape):  # type: ignore[n
             opened, gap, signs = False, CLOSED, 1
         elif sort == NONE or signs > 2 or count == 0:
             break
-        elif gap == NONE or gap == BLANK:
+        elif gap in (NONE, BLANK):
             gap, signs = sort, signs + 1
         elif sort == BLANK or (gap == CLOSED and sort == HYPHEN):
             signs += 1

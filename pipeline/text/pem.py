@@ -44,7 +44,7 @@ def pem(data, first, last, end):  # type: ignore[no-untyped-def]
 
 @piece
 def _label(data, i, end):  # type: ignore[no-untyped-def]
-    """(end, is private) of a label such as RSA PRIVATE KEY and the five dashes behind it; (0, False): none on the line."""
+    """(end, is private) of a label such as RSA PRIVATE KEY with five dashes behind; (0, False): none on the line."""
     private, stop = False, min(end, i + 60)
     while i < stop and data[i] != 10:
         if data[i] == 45 and matches(data, i, end, _DASHES):

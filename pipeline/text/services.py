@@ -1,7 +1,7 @@
 """What the tokens of known services look like: the table behind `keys`.
 
-A form is (begin, letters, least, most): how a token begins, of which characters the rest is, and how many there are. The
-forms are those that secret scanners publish (gitleaks, config/gitleaks.toml, 8.x; trufflehog, pkg/detectors), widened
+A form is (begin, letters, least, most): how a token begins, of which characters the rest is, and how many there are.
+The forms are those that secret scanners publish (gitleaks; trufflehog, pkg/detectors), widened
 to `most` where services have lengthened their tokens before.
 """
 
@@ -17,7 +17,8 @@ FORMS = (
     ("AIza", WORD, 35, 35), ("GOCSPX-", WORD, 28, 28),  # Google
     ("LTAI", WORD, 12, 24), ("AQVN", WORD, 35, 38), ("dapi", HEX, 32, 34),  # Alibaba, Yandex, Databricks
     ("dop_v1_", HEX, 64, 64), ("doo_v1_", HEX, 64, 64), ("dor_v1_", HEX, 64, 64),  # DigitalOcean
-    ("HRKU-AA", WORD, 58, 58), ("fo1_", WORD, 43, 43), ("fm2_", ANY, 100, 2000), ("pul-", HEX, 40, 40),  # Heroku, Fly, Pulumi
+    # Heroku, Fly, Pulumi
+    ("HRKU-AA", WORD, 58, 58), ("fo1_", WORD, 43, 43), ("fm2_", ANY, 100, 2000), ("pul-", HEX, 40, 40),
     # code and packages
     ("ghp_", WORD, 36, 255), ("gho_", WORD, 36, 255), ("ghu_", WORD, 36, 255), ("ghs_", WORD, 36, 255),  # GitHub
     ("ghr_", WORD, 36, 255), ("github_pat_", WORD, 60, 255),
@@ -25,23 +26,29 @@ FORMS = (
     ("glcbt-", WORD, 20, 300), ("glft-", WORD, 20, 64), ("glimt-", WORD, 25, 64), ("glagent-", WORD, 50, 64),
     ("gloas-", WORD, 64, 64), ("glsoat-", WORD, 20, 64), ("glffct-", WORD, 20, 64), ("GR1348941", WORD, 20, 20),
     ("npm_", WORD, 36, 36), ("pypi-", WORD, 80, 2000), ("rubygems_", HEX, 48, 48), ("CLOJARS_", WORD, 60, 60),
-    ("dckr_pat_", WORD, 27, 36), ("AKCp", WORD, 69, 69), ("ATATT3", WORD, 180, 255), ("ATCTT3", WORD, 180, 255),  # Atlassian
+    # Atlassian
+    ("dckr_pat_", WORD, 27, 36), ("AKCp", WORD, 69, 69), ("ATATT3", WORD, 180, 255), ("ATCTT3", WORD, 180, 255),
     ("sntrys_", ANY, 60, 500), ("sntryu_", HEX, 64, 64), ("squ_", HEX, 40, 40), ("sqp_", HEX, 40, 40),  # Sentry, Sonar
     ("lin_api_", WORD, 40, 40), ("ntn_", WORD, 46, 46), ("PMAK-", WORD, 59, 59), ("rdme_", WORD, 70, 70),
-    ("pnu_", WORD, 36, 36), ("glsa_", WORD, 41, 41), ("glc_", ANY, 32, 400), ("NRAK-", WORD, 27, 27),  # Grafana, New Relic
+    # Grafana, New Relic
+    ("pnu_", WORD, 36, 36), ("glsa_", WORD, 41, 41), ("glc_", ANY, 32, 400), ("NRAK-", WORD, 27, 27),
     ("pscale_tkn_", WORD, 32, 64), ("pscale_pw_", WORD, 32, 64), ("pscale_oauth_", WORD, 32, 64),
     # models
-    ("sk-", WORD, 32, 255), ("hf_", WORD, 30, 60), ("api_org_", WORD, 34, 34), ("gsk_", WORD, 48, 60),  # OpenAI, Anthropic; HF; Groq
+    # OpenAI, Anthropic; HF; Groq
+    ("sk-", WORD, 32, 255), ("hf_", WORD, 30, 60), ("api_org_", WORD, 34, 34), ("gsk_", WORD, 48, 60),
     ("r8_", WORD, 37, 37), ("pplx-", WORD, 48, 56), ("xai-", WORD, 70, 90),  # Replicate, Perplexity, xAI
     # money, mail, messages
-    ("sk_live_", WORD, 16, 255), ("sk_test_", WORD, 16, 255), ("sk_prod_", WORD, 16, 255), ("rk_live_", WORD, 16, 255),  # Stripe
+    # Stripe
+    ("sk_live_", WORD, 16, 255), ("sk_test_", WORD, 16, 255), ("sk_prod_", WORD, 16, 255), ("rk_live_", WORD, 16, 255),
     ("rk_test_", WORD, 16, 255), ("rk_prod_", WORD, 16, 255), ("whsec_", ANY, 24, 64),
     ("shpat_", HEX, 32, 32), ("shpca_", HEX, 32, 32), ("shppa_", HEX, 32, 32), ("shpss_", HEX, 32, 32),  # Shopify
-    ("sq0atp-", WORD, 22, 60), ("sq0csp-", WORD, 22, 60), ("EAAA", WORD, 56, 64), ("EZAK", WORD, 54, 54),  # Square, EasyPost
+    # Square, EasyPost
+    ("sq0atp-", WORD, 22, 60), ("sq0csp-", WORD, 22, 60), ("EAAA", WORD, 56, 64), ("EZAK", WORD, 54, 54),
     ("shippo_live_", HEX, 40, 40), ("shippo_test_", HEX, 40, 40), ("duffel_live_", WORD, 43, 43),
     ("xoxa-", WORD, 20, 255), ("xoxb-", WORD, 20, 255), ("xoxp-", WORD, 20, 255), ("xoxr-", WORD, 20, 255),  # Slack
     ("xoxs-", WORD, 20, 255), ("xoxo-", WORD, 20, 255), ("xoxe-", WORD, 20, 255), ("xapp-", WORD, 20, 255),
-    ("SK", HEX, 32, 32), ("key-", HEX, 32, 32), ("xkeysib-", WORD, 81, 81), ("tfp_", WORD, 40, 59),  # Twilio, Mailgun, Brevo
+    # Twilio, Mailgun, Brevo
+    ("SK", HEX, 32, 32), ("key-", HEX, 32, 32), ("xkeysib-", WORD, 81, 81), ("tfp_", WORD, 40, 59),
     ("AGE-SECRET-KEY-1", UPPER, 58, 58), ("ops_eyJ", ANY, 250, 2000),  # age, 1Password
 )  # fmt: skip
 # Tokens in several parts with dots between: what stands in front of the first dot, and how long the next part is

@@ -1,18 +1,22 @@
-"""Where texts hold what points at a person or opens a door: e-mail addresses, user names, IP addresses, keys.
+"""Where texts hold what points at a person or opens a door: addresses, names, keys, numbers of phones and accounts.
 
 In: Arrow texts (n) and for each the KINDS to look for. Out: spans (row, begin, end, kind), bytes of the row's text, in
 order and disjoint; where two overlap they are one, of the kind of the first, so nothing of either is left.
 
 email   local part @ domain. Local part: letters, digits and . _ % + - (at most 64); domain: labels of letters, digits
-        and -, the last of two letters at least. A script without spaces (Han, Kana, Thai) is a boundary, not a letter
-user    @handle of 3 to 64 characters: letters, digits, _ and inner . and -; in front no letter, digit, _ or address
+        and -, the last of two letters at least or xn--. A script without spaces (Han, Kana, Thai) is a boundary, not a
+        letter. What is none: `names`; the spelled-out form: `disguised`
+user    @handle of 3 to 64 characters: letters, digits, _ and inner . and -, two letters at least; in front no letter,
+        digit or _. What is nobody: `handles`
 ip      IPv4 as four numbers to 255 without leading zeros, IPv6 of any form. Addresses that lead to nobody stay:
-        private, loopback, link-local, multicast, documentation (RFC 1918, 5737, 3849 and so on)
-key     what begins like the tokens of known services; private keys in PEM; and what looks drawn by chance: 24 to 256 of
-        A-Z a-z 0-9 + / - _ with upper case, lower case and digits, 12 different ones at least, whose class changes at
-        9 of 20 steps or more (chance: 13 of 20). Digests in hexadecimal, UUIDs, paths and CamelCase are none of these
+        private, loopback, link-local, multicast, documentation (RFC 1918, 5737, 3849 and so on), whole networks; and
+        versions and sections: `versions`
+key     what begins like the tokens of known services: `services`; private keys in PEM: `pem`; what looks drawn by
+        chance: `drawn`
+phone, iban, card       `phones`, `ibans`, `cards`
 
 Time is linear in the bytes, on any input: each byte is looked at a bounded number of times. No regular expressions.
+Context is looked for behind the span found before, never in it: or redacting twice would find more.
 """
 
 import numpy as np
@@ -103,7 +107,7 @@ def _joined(found):  # type: ignore[no-untyped-def]
 
 @kernel
 def _find(data, offsets, wanted, kinds, lower):  # type: ignore[no-untyped-def]
-    """E-mail addresses, user names and IP addresses: each is looked at from its sign (@ . : and others), which is rare."""
+    """E-mail addresses, user names and IP addresses: each is looked at from its sign (@ . : ...), which is rare."""
     out = np.empty((64, 4), np.int64)
     count = 0
     for row in range(len(offsets) - 1):

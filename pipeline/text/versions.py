@@ -21,17 +21,19 @@ from pipeline.text.words import before, follows, slots
 
 # The word for version, release, section, chapter and their kin, as it stands in front of a number
 NUMBERED = (
-    "version versions ver v release released rel revision rev build firmware kernel upgrade since update patch patchlevel "
-    "section sections sec sect chapter ch appendix annex figure fig table clause item paragraph par rfc jvms jls oid "
-    "versión versiones sección secciones capítulo apartado apéndice figura tabla versão seção secção versio versió secció "
-    "capítol apèndix versione sezione capitolo appendice versiune versiunea secțiunea secțiune capitolul kapitel abschnitt "
-    "anhang abbildung tabelle ausgabe afsnit bilag avsnitt seksjon vedlegg utgåva versie paragraaf hoofdstuk bijlage "
-    "verze oddíl kapitola příloha sekce wersja wersji rozdział sekcja podrozdział verzia verzió fejezet szakasz versija "
-    "skyrius bertsio bertsioa atala kapitulua odjeljak poglavlje sürüm bölüm kısım versi bagian bab lampiran seksi toleo sehemu sura "
-    "версия версии версію версія раздел разделе раздела розділ розділі розділу глава главе приложение издание "
-    "τμήμα έκδοση ενότητα κεφάλαιο παράρτημα संस्करण खंड अनुभाग अध्याय সংস্করণ অধ্যায় பதிப்பு பிரிவு "
-    "الإصدار إصدار القسم قسم الفصل فصل نسخه نسخة بخش فصل ورژن حصہ باب bản phần mục chương luku osa versio liite "
-    "第 节 節 章 版 版本 バージョン ヴァージョン 节点 버전 절 장 เวอร์ชัน รุ่น บท ส่วน"
+    "version versions ver v release released rel revision rev build firmware kernel upgrade since update patch "
+    "patchlevel section sections sec sect chapter ch appendix annex figure fig table clause item paragraph par rfc "
+    "jvms jls oid linux libreoffice versión versiones sección secciones capítulo apartado apéndice figura tabla "
+    "versão seção secção versio versió secció capítol apèndix versione sezione capitolo appendice versiune versiunea "
+    "secțiunea secțiune capitolul kapitel abschnitt anhang abbildung tabelle ausgabe afsnit bilag avsnitt seksjon "
+    "vedlegg utgåva versie paragraaf hoofdstuk bijlage verze oddíl kapitola příloha sekce wersja wersji rozdział "
+    "sekcja podrozdział verzia verzió fejezet szakasz versija skyrius bertsio bertsioa atala kapitulua odjeljak "
+    "poglavlje sürüm bölüm kısım versi bagian bab lampiran seksi toleo sehemu sura версия версии версію версія раздел "
+    "разделе раздела розділ розділі розділу глава главе приложение издание τμήμα έκδοση ενότητα κεφάλαιο παράρτημα "
+    "संस्करण खंड अनुभाग अध्याय সংস্করণ অধ্যায় பதிப்பு பிரிவு قسمت الإصدار إصدار القسم قسم الفصل فصل نسخه نسخة بخش "
+    "فصل ورژن حصہ باب bản phần mục chương luku osa versio liite 第 节 節 章 版 "
+    "版本 バージョン ヴァージョン 节点 버전 절 장 เวอร์ชัน รุ่น บท "
+    "ส่วน"
 )
 _NUMBERED = slots(NUMBERED.split())
 

@@ -1,5 +1,6 @@
 """Which phone numbers, cards and bank accounts are found, in plain Python: the definition of `find_accounts`."""
 
+import itertools
 import re
 import unicodedata
 
@@ -161,7 +162,7 @@ def is_phone(run: Run, named: bool) -> bool:
         if year[:2] in ("19", "20"):
             return False
     uniform = "d" not in used or set(used) == {"d"}
-    same = all(b == a or a == "c" for a, b in zip(used, used[1:], strict=False))
+    same = all(b == a or a == "c" for a, b in itertools.pairwise(used))
     uniform = uniform and "s" not in used[1:] and (same or len(used) < 4)
     if named:
         return 7 <= len(number) <= 15 and uniform
@@ -198,8 +199,11 @@ def _trunk(number, sizes, used):
     starts = [sum(sizes[:k]) for k in range(len(sizes))]
     if "d" in used and len(sizes) != 5:
         return False
+    zeros = sum(number[at] == "0" for at in starts)
+    if min(sizes) < 2 or zeros > 3:
+        return False
     if len(sizes) > 2:
-        return not (all(number[at] == "0" for at in starts) and sizes[0] > 2)
+        return zeros < len(sizes)
     return sizes[1] >= 5 and (sizes[0] > 2 or sizes[1] > 7 or used[0] in "hc")
 
 

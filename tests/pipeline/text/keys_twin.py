@@ -1,5 +1,7 @@
 """Which keys are found in a text, in plain Python over its bytes: the definition that `find_keys` must equal."""
 
+import base64
+import itertools
 import re
 
 from pipeline.text import drawn
@@ -120,7 +122,7 @@ def looks_drawn(token):
         return 0
     letters = re.sub(rb"[+/_-]", b"", token)
     sorts = [next(k for k, sort in enumerate(CLASSES) if re.match(sort, bytes([byte]))) for byte in letters]
-    changes = sum(a != b for a, b in zip(sorts, sorts[1:], strict=False))
+    changes = sum(a != b for a, b in itertools.pairwise(sorts))
     numbers = len(re.findall(rb"[0-9]+", letters))
     mixed = 8 * lower >= len(token) and 8 * upper >= len(token) and numbers >= 2 and 10 * signs <= len(token)
     quick = 20 * changes >= 9 * (len(letters) - 1)
@@ -151,6 +153,10 @@ def is_public(data, first, last, done):
         return True
     if any(sign in signs for sign in (b"=", b":", b",")) and any(word in name for word in words):
         return True
+    if len(token) >= 24:
+        readable = base64.b64decode(token[:24].replace(b"-", b"+").replace(b"_", b"/"))
+        if 3 * sum(32 <= byte < 127 for byte in readable) >= 2 * 18:
+            return True
     return _in_block(data, first, last)
 
 
@@ -165,8 +171,8 @@ def _in_block(data, first, last):
             return True
     i, feeds = first, 0
     while i > max(0, first - 48):
-        if data[i - 1 : i] == b"n" and i > 1 and data[i - 2 : i - 1] == b"\\":
-            feeds, i = feeds + 1, i - 2
+        if i > 1 and data[i - 2 : i - 1] == b"\\":
+            feeds, i = feeds + (data[i - 1 : i] in (b"n", b"\n")), i - 2
             continue
         if re.match(rb"[A-Za-z0-9]", data[i - 1 : i]):
             break

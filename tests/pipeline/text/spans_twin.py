@@ -27,15 +27,19 @@ RUN = "[0-9A-Fa-f:]"
 IPV6 = re.compile(rf"(?<![A-Za-z0-9_.])([23][0-9A-Fa-f]{{3}}:(?:{RUN}*(?<=:){DOTTED}|{RUN}*+)){NO_MORE}", re.ASCII)
 INSIDE = re.compile(r"(?:(?:\A|[^A-Za-z0-9])[0-9A-Fa-f]{1,4}|:):\Z", re.ASCII)
 NOBODYS = [
-    *("0.0.0.0/8 10.0.0.0/8 127.0.0.0/8 100.64.0.0/10 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24".split()),
-    *("192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/3 2001:db8::/32".split()),
+    *["0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"],
+    *["192.0.2.0/24"],
+    *(["192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3", "2001:db8::/32"]),
 ]
 NETWORKS = [ipaddress.ip_network(network) for network in NOBODYS]
 BEHIND = re.compile(
     r"""[(\[{=@`\\|/$%_]|:[:A-Za-z0-9]|":|->|¶|[ \t]{1,39}=|;[ \t]{0,39}(?:\n|\#|\Z)""", re.ASCII
 )  # no user names, in front of these
-DEFINES = "def class async public private protected static final abstract void function export const".split()
-HOSTS = "com org net edu gov mil int info localdomain".split()
+DEFINES = ["def", "class", "async", "public", "private", "protected", "static", "final", "abstract", "void", "function"]
+DEFINES += ["export", "const"]
+PILE = r"(?:\n[ \t]{0,40}@[\w.-]{0,64}+)"  # other decorators between; then a definition, or one that is called
+DECORATES = re.compile(rf"{PILE}{{0,7}}\n[ \t]{{0,40}}(?i:{'|'.join(DEFINES)})(?![\w.-])|{PILE}{{1,7}}\(", re.ASCII)
+HOSTS = ["com", "org", "net", "edu", "gov", "mil", "int", "info", "localdomain"]
 COMPARED = re.compile(r"(?:[\^~§]|[<>=~!(]=|~>) ?\Z")
 SIGN_OF_AT = re.compile(r"\( ?at ?\)|\[ ?at ?\]|\{ ?at ?\}|< ?at ?>", re.ASCII | re.IGNORECASE)
 LABEL = re.compile(r"[A-Za-z0-9é][A-Za-z0-9é-]*")
@@ -100,9 +104,9 @@ def _local(form, at, done):
 def _around_at(text, form, at, done):
     before = _local(form, at, done)
     local = before.lstrip(".-")
-    if local and len(local) <= 64 and local[-1] != "." and (end := _domain(form, at + 1)):
-        if not _no_address(text, at - len(local), at, end, done):
-            return "email", at - len(local), end
+    fits = local and len(local) <= 64 and local[-1] != "."
+    if fits and (end := _domain(form, at + 1)) and not _no_address(text, at - len(local), at, end, done):
+        return "email", at - len(local), end
     if not before and (end := _handle(text, form, at, done)):
         return "user", at, end
     return None, 0, 0
@@ -138,10 +142,7 @@ def _handle(text, form, at, done):
     if "." in name and lowered(name).rpartition(".")[2] in HOSTS:
         return 0
     starts_line = re.search(r"(?:\A|\n)[ \t]{0,40}\Z", text[:at])
-    next_line = re.match(r"\n[ \t]{0,39}(@|[A-Za-z]{1,12})", text[end:])
-    if starts_line and next_line and next_line[1].lower() in ("@", *DEFINES):
-        return 0
-    return end
+    return 0 if starts_line and DECORATES.match(text, end) else end
 
 
 def _disguised(text, form, bracket, done):

@@ -13,9 +13,49 @@ from tests.pipeline.text import spans_twin as twin
 from tests.pipeline.text.texts import ANY_TEXT, array
 
 ALL = 127
-PIECES = ["＠", "（at) ", "(at)", " [at] ", "b.org", " dot com", "[dot]", "a.png", "xn--a", "git", ":~", "<", ">", "@media", "\n", "my ", "=",
-    "version ", "節", ">= ", "#", "1.2.3.4", "66.77.88.99", ". A", "2.5.4.9", "T", "/", "def ", ";", "{", "20210301123456789012",
-    "a@b.co", "@user", "8.8.8.8", "2001:4860::1", "10.0.0.1", "x1", "256", "::", "2fff", *"@.:-_ é中ा。"]  # fmt: skip
+PIECES = [
+    "＠",
+    "（at) ",
+    "(at)",
+    " [at] ",
+    "b.org",
+    " dot com",
+    "[dot]",
+    "a.png",
+    "xn--a",
+    "git",
+    ":~",
+    "<",
+    ">",
+    "@media",
+    "\n",
+    "my ",
+    "=",
+    "version ",
+    "節",
+    ">= ",
+    "#",
+    "1.2.3.4",
+    "66.77.88.99",
+    ". A",
+    "2.5.4.9",
+    "T",
+    "/",
+    "def ",
+    ";",
+    "{",
+    "20210301123456789012",
+    "a@b.co",
+    "@user",
+    "8.8.8.8",
+    "2001:4860::1",
+    "10.0.0.1",
+    "x1",
+    "256",
+    "::",
+    "2fff",
+    *"@.:-_ é中ा。",
+]
 PLANTED = st.lists(st.sampled_from(PIECES) | st.text("aZ09f.:@-_%é中 ", max_size=5), max_size=10).map("".join)
 MARKS = [f"<{kind.upper()}>".encode() for kind in KINDS]
 
@@ -38,11 +78,42 @@ def test_the_kernel_equals_its_twin_on_any_text(text):
 
 
 KEY_PIECES = [
-    "-----BEGIN ", "-----BEGIN", "-----END ", "PRIVATE KEY-----", "CERTIFICATE-----", "RSA ", "eyJ", "ghp_", "sk-", "AKIA", "SK", "SG.", "hvs.",
-    "hooks.slack.com/services/", "discord.com/api/webhooks/", "8Q~", ":AA", "token: ", "api_key=\"", "Bearer ", "public", "sha512-", "base64,", "?B?", "\\n", "\n",
-    "wJalrXUtnFEMIK7MDENGbPxRfiCY3q9Zt5", "d41d8cd98f00b204e9800998ecf8427e", "0123456789", "aB3", "abcde", "xxxxxxxxxxxxxxxxxxxxxxxx",
-    "QmFzZTY0IHRleHQgdGhhdCBmaWxscyBhIGxpbmU0MjQy", "Zm9vYmFyYmF6cXV4QUJDREVGR0hJSktMTU5PUFFSU1Q4", *".:=+/-_~ \"'é中",
-]  # fmt: skip
+    "-----BEGIN ",
+    "-----BEGIN",
+    "-----END ",
+    "PRIVATE KEY-----",
+    "CERTIFICATE-----",
+    "RSA ",
+    "eyJ",
+    "ghp_",
+    "sk-",
+    "AKIA",
+    "SK",
+    "SG.",
+    "hvs.",
+    "hooks.slack.com/services/",
+    "discord.com/api/webhooks/",
+    "8Q~",
+    ":AA",
+    "token: ",
+    'api_key="',
+    "Bearer ",
+    "public",
+    "sha512-",
+    "base64,",
+    "?B?",
+    "\\n",
+    "\n",
+    "wJalrXUtnFEMIK7MDENGbPxRfiCY3q9Zt5",
+    "d41d8cd98f00b204e9800998ecf8427e",
+    "0123456789",
+    "aB3",
+    "abcde",
+    "xxxxxxxxxxxxxxxxxxxxxxxx",
+    "QmFzZTY0IHRleHQgdGhhdCBmaWxscyBhIGxpbmU0MjQy",
+    "Zm9vYmFyYmF6cXV4QUJDREVGR0hJSktMTU5PUFFSU1Q4",
+    *".:=+/-_~ \"'é中",
+]
 KEYS = st.lists(st.sampled_from(KEY_PIECES) | st.text("aZ0f-_+/.", max_size=20), max_size=12).map("".join)
 
 
@@ -53,10 +124,39 @@ def test_keys_equal_their_twin_on_any_text(text):
 
 
 NUMBERS = [
-    "+", "00", "(", ")", "0", "1", "12", "123", "1234", "12345", "555", "2020", "٠١٢٣", "１２", "०", "\u200f", "+44", "+1", "+254", "Tel. ", "电话", "هاتف ", "phone:",
-    "GB82WEST12345698765432", "GB82 WEST 1234 5698 7654 32", "NO9386011117947", "DE89", "4111 1111 1111 1111", "378282246310005", "3782 822463 10005",
-    "6205500000000000004", *" -./,:'=%$£€xé中\n\xa0–",
-]  # fmt: skip
+    "+",
+    "00",
+    "(",
+    ")",
+    "0",
+    "1",
+    "12",
+    "123",
+    "1234",
+    "12345",
+    "555",
+    "2020",
+    "٠١٢٣",
+    "１２",
+    "०",
+    "\u200f",
+    "+44",
+    "+1",
+    "+254",
+    "Tel. ",
+    "电话",
+    "هاتف ",
+    "phone:",
+    "GB82WEST12345698765432",
+    "GB82 WEST 1234 5698 7654 32",
+    "NO9386011117947",
+    "DE89",
+    "4111 1111 1111 1111",
+    "378282246310005",
+    "3782 822463 10005",
+    "6205500000000000004",
+    *" -./,:'=%$£€xé中\n\xa0–",
+]
 NUMBERED = st.lists(st.sampled_from(NUMBERS) | st.text("0123456789 -.", max_size=14), max_size=10).map("".join)
 
 
@@ -80,7 +180,10 @@ def test_nothing_outside_the_spans_changes(texts, wanted):
 
 
 @settings(deadline=None, max_examples=300)
-@given(st.lists(PLANTED | KEYS | NUMBERED, min_size=1, max_size=3).map("".join), st.sampled_from([ALL, 15, 1, 2, 4, 8, 16, 64]))
+@given(
+    st.lists(PLANTED | KEYS | NUMBERED, min_size=1, max_size=3).map("".join),
+    st.sampled_from([ALL, 15, 1, 2, 4, 8, 16, 64]),
+)
 def test_redacting_twice_changes_nothing_more(text, wanted):
     clean = replaced(array([text]), spans(array([text]), np.array([wanted], np.uint8)), MARKS).to_pylist()[0] or text
     assert found(clean, wanted) == []
@@ -94,11 +197,22 @@ CASES = [
     ("_ñandú@correo.es_", [("email", "_ñandú@correo.es")]),
     ("x@y.z 1@2.3 a@b a..@b.co", []),  # last labels of one letter, of digits, none; a dot before the @
     (f"{'a' * 64}@b.co {'a' * 65}@b.co", [("email", f"{'a' * 64}@b.co")]),
+    ("ana＠例え.jp ana＠ｅｘ.jp a@xn--fsq.xn--p1ai", [("email", "ana＠ｅｘ.jp"), ("email", "a@xn--fsq.xn--p1ai")]),
+    (
+        "ana.m (at) mail [dot] co dot ke, b[at]c.org; look at dot com",
+        [("email", "ana.m (at) mail [dot] co dot ke"), ("email", "b[at]c.org")],
+    ),
+    ("ana@h.net:~$ scp x ana@h.net:/srv git@h.net:a/b icon@2x.png tty@x.service <20210301123456.1@h.net>", []),
+    ("@media @param @Override {@link X} \\@ISA @f(x) @a[1] @x = 1; [@smith99] @types/node @h.com `@ana_m`", []),
+    ("@app_route\n@other\ndef f(): by @ana_m", [("user", "@ana_m")]),
     ("hi @ana_m, @ab (@张三丰) mail@ana", [("user", "@ana_m")]),
     ("medium.com/@ana.m.", [("user", "@ana.m")]),
     ("8.8.8.8, 8.8.4.255. 9.9.9.9-9.9.9.12", [("ip", "8.8.8.8"), ("ip", "8.8.4.255"), ("ip", "9.9.9.9")]),
     ("127.0.0.1 10.1.2.3 192.168.0.1 172.31.9.9 203.0.113.7 0.0.0.0 239.1.1.1", []),
     ("1.2.3 1.2.3.4.5 v1.2.3.4 1.2.3.256 01.2.3.4 lib-1.2.3.4 1.2.3.4-rc", []),
+    ("version 66.1.2.3, v. 66.1.2.3 >= 66.1.2.3 §66.1.2.3 Abschnitt 66.1.2.3 第66.1.2.3 a/66.1.2.3", []),
+    ("6.1.2.4. Title\n# 6.1.2.4 Title\n2.5.4.10\n66.1.0.0 \n66.1.2.3 is up", [("ip", "66.1.2.3")]),
+    ("2001:db8:2000::19 2000::/3 rust_2021::x", []),
     ("http://[2001:4860:4860::8888]:80", [("ip", "2001:4860:4860::8888")]),
     ("ip:2a00:1450:4001:81b::200e. 2a00::8.8.8.8", [("ip", "2a00:1450:4001:81b::200e"), ("ip", "2a00::8.8.8.8")]),
     ("2001:db8::1 fe80::1 ::1 std::vector 20:15:30 2010:10:12", []),
@@ -106,12 +220,30 @@ CASES = [
     ("AKIAIOSFODNN7EXAMPLE ghp_" + "aB3" * 12, [("key", "AKIAIOSFODNN7EXAMPLE"), ("key", "ghp_" + "aB3" * 12)]),
     ("sk-learn-contrib-and-some-more-words-here npm_config_" + "a" * 29, []),
     (f"a\n{PEM}\nb", [("key", PEM)]),
+    (
+        f"api_key = '{'0a' * 8}1234567b' Bearer {RANDOM} PublicKey={RANDOM} SHA256:{RANDOM} sha512-{RANDOM}",
+        [("key", "0a" * 8 + "1234567b"), ("key", RANDOM)],
+    ),
+    (
+        f"x/ghp_{'aB3' * 12} SG.{'aB3' * 7}a.{'aB3' * 14}a 123456789:AA{'aB3' * 11}",
+        [("key", "ghp_" + "aB3" * 12), ("key", f"SG.{'aB3' * 7}a.{'aB3' * 14}a"), ("key", "123456789:AA" + "aB3" * 11)],
+    ),
+    (
+        f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3.{RANDOM}",
+        [("key", f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3.{RANDOM}")],
+    ),
+    (f"-----BEGIN CERTIFICATE-----\n{RANDOM}\n-----END CERTIFICATE-----", []),
+    (f"{RANDOM}{RANDOM[::-1]}\n{RANDOM[::-1]}{RANDOM}\n{RANDOM}", []),
+    (
+        "VGhpcyBpcyBhIHNlbnRlbmNlIDQyIGFuZCA3 7VwW7k6Ak7zcTwoSoNm7aTtbk1g67MKA",
+        [("key", "7VwW7k6Ak7zcTwoSoNm7aTtbk1g67MKA")],
+    ),
     ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", []),
     ("d41d8cd98f00b204e9800998ecf8427e 123e4567-e89b-12d3-a456-426614174000", []),
     ("getElementsByTagNameAndAttributeValue2 /usr/lib/x86_64-linux-gnu/Libfoo2/Bar", []),
     ("aB1" * 8 + " " + RANDOM[:23], []),  # three different characters; one too short
     ("aB1cD2eF3gH4" * 22, []),  # 264: data, not a key
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES)
@@ -122,12 +254,64 @@ def test_hand_worked_cases(text, expected):
     assert got == expected
 
 
+NUMBER_CASES = [
+    (
+        "+254 722 123456, +44 (0)20 7946 0958; 0044 20 7946 0958",
+        ["+254 722 123456", "+44 (0)20 7946 0958", "0044 20 7946 0958"],
+    ),
+    ("(212) 555-0123 or 212.555.0123, 01 23 45 67 89", ["(212) 555-0123", "212.555.0123", "01 23 45 67 89"]),
+    ("هاتف: ٠١٢ ٣٤٥ ٦٧٨٩ 电话12345678 Tel. 12 34 56 78", ["٠١٢ ٣٤٥ ٦٧٨٩", "12345678", "12 34 56 78"]),
+    ("\u200f+966\u200e 50 123 4567, ０９０-１２３４-５６７８", ["+966\u200e 50 123 4567", "０９０-１２３４-５６７８"]),
+    ("(020 7946 0958) +1.2125550123", ["020 7946 0958", "+1.2125550123"]),
+    ("2020-10-10 05-01-2020 10 1.2.3 978-0-306-40615-7 0-306-40615-2 912 345 678 $0123 456 789 51.5074,-0.1278", []),
+    ("+2147483647 +200 00 20 00 00 00 00 02 01 02 01 02 x0123 456789 0123 456789x 1/0123 456789", []),
+    ("GB82 WEST 1234 5698 7654 32 NO9386011117947", ["GB82 WEST 1234 5698 7654 32", "NO9386011117947"]),
+    ("GB82 WEST 1234 5698 7654 33 GB82WEST123456987654321 XX82", []),  # check digits, length, country
+    ("4111 1111 1111 1111 12/25, 378282246310005", ["4111 1111 1111 1111", "378282246310005"]),
+    ("4111 1111 1111 1112 1111111111111111 4111 1111-1111 1111 41111111111111110", []),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), NUMBER_CASES)
+def test_hand_worked_numbers(text, expected):
+    assert [number for _, number in found(text, PHONE | IBAN | CARD)] == expected
+
+
 def test_spans_that_overlap_become_one():
     text = f"{RANDOM}@example.com"
     assert found(text) == [("email", text)]
 
 
-DENSE = ["@", "a@", "a.", "a.b@", ":", "2001:", "1.2.3.4 ", "1.", "aB1", "é@", "中@a", "-", "x" * 64 + "@"]
+DENSE = [
+    "＠",
+    "(at)",
+    "a (dot) ",
+    "@a\n",
+    "eyJ.",
+    "ghp_+",
+    "\\n",
+    "secret:",
+    "0",
+    "(0",
+    "+1 ",
+    "١ ",
+    "4111 1111 1111 1111 ",
+    "tel ",
+    "节1.2.3.4",
+    "@",
+    "a@",
+    "a.",
+    "a.b@",
+    ":",
+    "2001:",
+    "1.2.3.4 ",
+    "1.",
+    "aB1",
+    "é@",
+    "中@a",
+    "-",
+    "x" * 64 + "@",
+]
 
 
 @pytest.mark.parametrize("part", [*DENSE, "-----BEGIN RSA PRIVATE KEY-----\n"])
@@ -135,5 +319,5 @@ def test_no_text_takes_more_than_linear_time(part):
     found(part * 10)  # compiled by now
     text = "a@" + part * (2_000_000 // len(part))
     begin = time.process_time()
-    spans(array([text]), np.array([15], np.uint8))
-    assert time.process_time() - begin < 1  # 2 MB/s, a quarter of the slowest here
+    spans(array([text]), np.array([ALL], np.uint8))
+    assert time.process_time() - begin < 2  # 1 MB/s; the slowest, of nothing but (0, runs at 3.6
