@@ -4,7 +4,7 @@ In: UTF-8 bytes and a token, a run of A-Z a-z 0-9 + / - _. What looks drawn: 24 
 upper case and an eighth lower case; two runs of digits; 12 different ones at least; a class that changes at 9 of 20
 steps (chance: 13 of 20); 13 in a row without a sign, and signs no more than a tenth; no more than a third of the
 letters in runs of four small ones, which are words. Behind a word for a secret and = or :, 16 to 256 characters will
-do with two digits and a letter and 16 in a row, hexadecimal too. What is drawn but public stays: the lines of a block
+do with two digits and a letter, 16 in a row, and half of the letters in such runs, hexadecimal too. What is drawn but public stays: the lines of a block
 of base64, base64 of readable text, and what an =, : or - ties to the name of a digest, of an encoding or of a public
 key (sha512-..., SHA256:..., base64,..., PublicKey=...).
 """
@@ -73,12 +73,13 @@ def looks_drawn(data, first, last):  # type: ignore[no-untyped-def]
             numbers += 1 if now == DIGIT and now != before else 0
             before = now
     letters = classes[LOWER] + classes[UPPER]
-    if letters == 0 or classes[DIGIT] < 2 or different < DIFFERENT_NAMED or 3 * spelt > letters:
+    if letters == 0 or classes[DIGIT] < 2 or different < DIFFERENT_NAMED or 2 * spelt > letters:
         return 0
     steps = size - classes[SIGN] - 1
+    words = 3 * spelt > letters
     mixed = 8 * classes[LOWER] >= size and 8 * classes[UPPER] >= size and numbers >= 2 and 10 * classes[SIGN] <= size
     quick = OF * (changes - 1) >= CHANGES * steps
-    if mixed and quick and size >= SHORTEST and different >= DIFFERENT and longest >= LEAST_RUN:
+    if mixed and quick and not words and size >= SHORTEST and different >= DIFFERENT and longest >= LEAST_RUN:
         return 2
     return 1 if longest >= SHORTEST_NAMED else 0
 

@@ -15,7 +15,7 @@ FORMS = (
     ("AKIA", UPPER, 16, 16), ("ASIA", UPPER, 16, 16), ("ABIA", UPPER, 16, 16), ("ACCA", UPPER, 16, 16),  # AWS
     ("ABSK", ANY, 109, 269),  # AWS Bedrock
     ("AIza", WORD, 35, 35), ("GOCSPX-", WORD, 28, 28),  # Google
-    ("LTAI", WORD, 12, 24), ("AQVN", WORD, 35, 38), ("dapi", HEX, 32, 34),  # Alibaba, Yandex, Databricks
+    ("LTAI", WORD, 16, 24), ("AQVN", WORD, 35, 38), ("dapi", HEX, 32, 34),  # Alibaba, Yandex, Databricks
     ("dop_v1_", HEX, 64, 64), ("doo_v1_", HEX, 64, 64), ("dor_v1_", HEX, 64, 64),  # DigitalOcean
     # Heroku, Fly, Pulumi
     ("HRKU-AA", WORD, 58, 58), ("fo1_", WORD, 43, 43), ("fm2_", ANY, 100, 2000), ("pul-", HEX, 40, 40),

@@ -20,15 +20,10 @@ def keys(text: str) -> list[str]:
         first, last = match.span()
         end, private = _pem(data, first, last)
         i = max(last, end)
-        if private:
-            begin, end = first, end
-        elif end == 0:
-            begin, end = _key(data, first, last, done)
-            i = max(i, end)
-        if private or (begin < end and end):
-            found.append(data[begin:end].decode())
-            done = i
-        begin = end = 0
+        begin, stop = (first, end) if private else (0, 0) if end else _key(data, first, last, done)
+        if stop:
+            found.append(data[begin:stop].decode())
+            done = i = max(i, stop)
     return found
 
 
@@ -118,7 +113,7 @@ def looks_drawn(token):
     spelt = sum(len(run) for run in re.findall(rb"[a-z]{4,}", token))
     if not 16 <= len(token) <= 256 or lower + upper == 0 or digits < 2 or len(set(token)) < 8:
         return 0
-    if 3 * spelt > lower + upper:
+    if 2 * spelt > lower + upper:
         return 0
     letters = re.sub(rb"[+/_-]", b"", token)
     sorts = [next(k for k, sort in enumerate(CLASSES) if re.match(sort, bytes([byte]))) for byte in letters]
@@ -126,6 +121,7 @@ def looks_drawn(token):
     numbers = len(re.findall(rb"[0-9]+", letters))
     mixed = 8 * lower >= len(token) and 8 * upper >= len(token) and numbers >= 2 and 10 * signs <= len(token)
     quick = 20 * changes >= 9 * (len(letters) - 1)
+    quick = quick and 3 * spelt <= lower + upper
     if mixed and quick and len(token) >= 24 and len(set(token)) >= 12 and longest >= 13:
         return 2
     return 1 if longest >= 16 else 0

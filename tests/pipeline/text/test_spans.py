@@ -119,6 +119,7 @@ KEYS = st.lists(st.sampled_from(KEY_PIECES) | st.text("aZ0f-_+/.", max_size=20),
 
 @settings(deadline=None, max_examples=300)
 @given(KEYS | ANY_TEXT)
+@example("-----BEGIN -----BEGIN -----BEGIN -----END -----BEGIN ")
 def test_keys_equal_their_twin_on_any_text(text):
     assert [key for _, key in found(text, KEY)] == keys_twin.keys(text)
 
