@@ -4,9 +4,10 @@ In: UTF-8 bytes and a token, a run of A-Z a-z 0-9 + / - _. What looks drawn: 24 
 upper case and an eighth lower case; two runs of digits; 12 different ones at least; a class that changes at 9 of 20
 steps (chance: 13 of 20); 13 in a row without a sign, and signs no more than a tenth; no more than a third of the
 letters in runs of four small ones, which are words. Behind a word for a secret and = or :, 16 to 256 characters will
-do with two digits and a letter, 16 in a row, and half of the letters in such runs, hexadecimal too. What is drawn but public stays: the lines of a block
-of base64, base64 of readable text, and what an =, : or - ties to the name of a digest, of an encoding or of a public
-key (sha512-..., SHA256:..., base64,..., PublicKey=...).
+do with two digits, a letter, 16 in a row and no more than half of the letters in words, hexadecimal too.
+
+What is drawn but public stays: the lines of a block of base64, base64 of readable text, and what an =, : or - ties to
+the name of a digest, of an encoding or of a public key (sha512-..., SHA256:..., base64,..., PublicKey=...).
 """
 
 import numpy as np
