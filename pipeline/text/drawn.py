@@ -6,8 +6,8 @@ steps (chance: 13 of 20); 13 in a row without a sign, and signs no more than a t
 letters in runs of four small ones, which are words. Behind a word for a secret and = or :, 16 to 256 characters will
 do with two digits, a letter, 16 in a row and no more than half of the letters in words, hexadecimal too.
 
-What is drawn but public stays: the lines of a block of base64, base64 of readable text, and what an =, : or - ties to
-the name of a digest, of an encoding or of a public key (sha512-..., SHA256:..., base64,..., PublicKey=...).
+What is drawn but public stays: the lines of a block of base64, base64 of readable text, paths of URLs, and what an =,
+: or - ties to the name of a digest, of an encoding or of a public key (sha512-..., SHA256:..., PublicKey=...).
 """
 
 import numpy as np

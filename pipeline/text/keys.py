@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.text.ascii import alnum, digit, word
 from pipeline.text.characters import U
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.drawn import CLASS, OTHER, begins_public, encodes_text, is_block_line, is_named, looks_drawn
+from pipeline.text.drawn import CLASS, LOWER, OTHER, begins_public, encodes_text, is_block_line, is_named, looks_drawn
 from pipeline.text.pem import matches, pem
 from pipeline.text.services import ANY, BEGINS, FIRST, FRONT_SIZES, FRONTS, LETTERS, SIZES, WORD
 
@@ -81,10 +81,19 @@ def _key(data, first, last, begin, done, end):  # type: ignore[no-untyped-def]
         return first, last, False
     if not is_named(data, first, done, True):
         public = begins_public(data, first, last) or is_named(data, first, done, False)
-        public = public or drawn == 1 or encodes_text(data, first, last)
+        public = public or drawn == 1 or encodes_text(data, first, last) or _in_url(data, first, last, done)
         if public or is_block_line(data, first, last, begin, end):
             return first, last, False
     return first, _filled(data, last, end), True
+
+
+@piece
+def _in_url(data, first, last, done):  # type: ignore[no-untyped-def]
+    """Whether it is the path of a URL from the top-level domain on: .com/document/d/..."""
+    i = first
+    while i < last and i - first <= 12 and CLASS[data[i]] == LOWER:
+        i += 1
+    return first > done and data[first - 1] == 46 and 2 <= i - first <= 12 and i < last and data[i] == 47
 
 
 @piece

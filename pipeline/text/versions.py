@@ -6,6 +6,7 @@ begins, `floor` where the span found before ends, of which nothing is looked at.
 word in front     version, v., release, section, §, RFC, Abschnitt, раздел, 第, ... with four other characters between
 sign in front     >= 1.2.3.4, == 1.2.3.4, ~> 1.2.3.4, ^1.2.3.4, (= 1.2.3.4), § 1.2.3.4
 heading           first on its line and a full stop, or a blank and no small letter, behind; no number above 99 or 31
+in brackets       [1.2.3.4], no number above 31
 part of a path    download/1.2.3.4, page.html#1.2.3.4, no number above 99
 object identifier 2.5.4.x, 2.5.29.x, 1.3.6.1 (X.500, SNMP)
 
@@ -46,6 +47,8 @@ def numbers_something(data, first, last, address, begin, floor, end, kinds, lowe
     if first == floor:
         return floor == begin and _is_heading(data, first, last, address, begin, end, kinds)
     if _compared(data, first, floor) or follows(data, first, floor, kinds, lower, _NUMBERED):
+        return True
+    if data[first - 1] == 91 and _none_above(address, 31):
         return True
     if data[first - 1] == 35 or (data[first - 1] == 47 and first - 1 > floor and letter(data[first - 2])):
         return _none_above(address, 99)

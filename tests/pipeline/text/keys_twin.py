@@ -149,6 +149,8 @@ def is_public(data, first, last, done):
         return True
     if any(sign in signs for sign in (b"=", b":", b",")) and any(word in name for word in words):
         return True
+    if data[done:first].endswith(b".") and re.match(rb"[a-z]{2,12}/", token):
+        return True
     if len(token) >= 24:
         readable = base64.b64decode(token[:24].replace(b"-", b"+").replace(b"_", b"/"))
         if 3 * sum(32 <= byte < 127 for byte in readable) >= 2 * 18:

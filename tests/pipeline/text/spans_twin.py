@@ -196,6 +196,8 @@ def _numbers(text, address, begin, end, done):
     front = text[done:begin]
     if COMPARED.search(front) or follows(text, begin, done, set(NUMBERED.split())):
         return True
+    if front.endswith("[") and max(parts) <= 31:
+        return True
     if re.search(r"#\Z|[A-Za-z]/\Z", front):
         return max(parts) <= 99
     return _heading(text, parts, begin, end)

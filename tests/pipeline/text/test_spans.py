@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pipeline.text.ibans import LENGTHS
 from pipeline.text.spans import CARD, EMAIL, IBAN, IP, KEY, KINDS, PHONE, USER, replaced, spans
 from tests.pipeline.text import accounts_twin, keys_twin
 from tests.pipeline.text import spans_twin as twin
@@ -276,6 +277,46 @@ NUMBER_CASES = [
 @pytest.mark.parametrize(("text", "expected"), NUMBER_CASES)
 def test_hand_worked_numbers(text, expected):
     assert [number for _, number in found(text, PHONE | IBAN | CARD)] == expected
+
+
+BOUNDS = [  # found, and one step further not
+    (PHONE, "012 345678", "012 34567"),  # nine digits
+    (PHONE, "01512 3456789", "01512 34567890"),  # twelve
+    (PHONE, "Tel. 1234567", "Tel. 123456"),
+    (PHONE, "+12345678 9", "+1234567"),
+    (PHONE, "+123456789012345", "+1234567890123456"),
+    (PHONE, "212-555-0123", "112-555-0123"),
+    (PHONE, "(2100) 1234567", "(2010) 1234567"),  # no area, a year
+    (IP, f"{' ' * 9}6.1.2.40. T", f"{' ' * 8}6.1.2.40. T"),  # headings begin within eight blanks
+    (IP, "6.1.2.100. T", "6.1.2.99. T"),
+    (IP, "6.1.2.32 T", "6.1.2.31 T"),
+    (IP, "[6.1.2.32]", "[6.1.2.31]"),
+    (EMAIL, "<abcdefghijk12345@h.net>", "<abcdefghij123456@h.net>"),  # 5 and 6 digits of 16
+    (EMAIL, "<abcdefghi123456@h.net>", "<abcdefghij123456@h.net>"),  # 15 and 16
+    (KEY, f"{RANDOM}12345\n{RANDOM}12345", f"{RANDOM}123456\n{RANDOM}123456"),  # lines of 39 and of 40
+    (KEY, "token=ab1cd2ef3gh4ij5k", "token=ab1cd2ef3gh4ij5"),  # 16 and 15
+    (KEY, "xoxb-12345678901234567abc", "xoxb-12345678901234567ab"[:24]),  # 20 and 19
+]
+
+
+@pytest.mark.parametrize(("wanted", "inside", "outside"), BOUNDS)
+def test_each_bound_holds_at_the_bound(wanted, inside, outside):
+    assert found(inside, wanted)
+    assert not found(outside, wanted)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.text("0123456789", min_size=11, max_size=11))
+def test_one_check_digit_of_ten_makes_a_card(digits):
+    assert len([last for last in "0123456789" if found(f"4111{digits}{last}", CARD)]) == 1
+
+
+@pytest.mark.parametrize("country", LENGTHS.split())
+def test_one_pair_of_check_digits_makes_an_account_of_the_right_length(country):
+    size, account = int(country[2:]), "7" * (int(country[2:]) - 4)
+    assert len([n for n in range(2, 99) if found(f"{country[:2]}{n:02}{account}", IBAN)]) == 1
+    wrong = (f"{country[:2]}{n:02}{account}7" for n in range(2, 99))
+    assert size and not any(found(text, IBAN) for text in wrong)
 
 
 def test_spans_that_overlap_become_one():
