@@ -1,26 +1,36 @@
 """IP addresses in texts; pieces of the kernel in `spans`.
 
 In: UTF-8 bytes and the place of a dot or colon. Out: (begin, end) of the address whose first sign it is; begin = end
-where it is none, or one that leads to nobody. Never looks before `done`, or more than some fifty bytes from the sign.
+where it is none, or one that leads to nobody. Never looks before `done`, or more than some hundred bytes from the sign.
+What has the form of an address but numbers a version or a section is told in `versions.py`.
 """
 
-from pipeline.text.ascii import alnum, digit, letter
+from pipeline.text.ascii import alnum, digit, letter, word
 from pipeline.text.compiling import piece
+from pipeline.text.versions import numbers_something
 
 LONGEST_IPV6 = 39  # bytes of its groups
 
 
 @piece
-def ipv4(data, dot, done, end):  # type: ignore[no-untyped-def]
+def ipv4(data, dot, begin, done, end, kinds, lower):  # type: ignore[no-untyped-def]
     """(begin, end) of the address whose first dot this is; begin = end if it is none."""
     none = (dot, dot)
     first = dot
     while first > done and dot - first < 4 and digit(data[first - 1]):
         first -= 1
-    if first == dot or (first > done and (alnum(data[first - 1]) or data[first - 1] == 46 or data[first - 1] == 45)):
+    if first == dot or (first > done and _joins(data[first - 1])):
         return none
     i, address = _dotted(data, first, end)
-    return none if i == first or _nobodys(address) else (first, i)
+    if i == first or _nobodys(address) or numbers_something(data, first, i, address, begin, done, end, kinds, lower):
+        return none
+    return first, i
+
+
+@piece
+def _joins(byte):  # type: ignore[no-untyped-def]
+    """Whether it makes a longer name or number of the one behind it: 1.2.3.4.5, v1.2.3.4, lib-1.2.3.4, lib_1.2.3.4."""
+    return word(byte) or byte == 46 or byte == 45
 
 
 @piece
@@ -44,6 +54,8 @@ def _dotted(data, first, end):  # type: ignore[no-untyped-def]
         return none  # a version or a section; but a sentence may end behind an address
     if i + 1 < end and data[i] == 45 and letter(data[i + 1]):
         return none  # 1.2.3.4-beta; but a range may go on
+    if i + 1 < end and data[i] in (43, 95, 126) and alnum(data[i + 1]):
+        return none  # 1.2.3.4+dfsg, 1.2.3.4_amd64, 1.2.3.4~rc1
     return i, address
 
 
@@ -53,6 +65,7 @@ def _nobodys(address):  # type: ignore[no-untyped-def]
     a, ab, abc = address >> 24, address >> 16, address >> 8
     return (
         a in (0, 10, 127)
+        or address & 0xFFFF == 0  # of a network, of no host
         or a >= 224
         or ab in (0xC0A8, 0xA9FE, 0xC612, 0xC613)  # 192.168, 169.254, 198.18/15
         or 0xAC10 <= ab <= 0xAC1F  # 172.16/12
@@ -79,7 +92,7 @@ def ipv6(data, colon, done, end):  # type: ignore[no-untyped-def]
     for at in range(first, colon):
         if not _hex(data[at]):
             return none
-    if first > done and (alnum(data[first - 1]) or data[first - 1] == 46):
+    if first > done and (word(data[first - 1]) or data[first - 1] == 46 or _goes_on(data, first, done)):
         return none
     last = colon
     while last < end and last - first < LONGEST_IPV6 + 2 and (_hex(data[last]) or data[last] == 58):
@@ -95,11 +108,25 @@ def ipv6(data, colon, done, end):  # type: ignore[no-untyped-def]
         if last == groups_end:
             return none
     behind = last < end and alnum(data[last])
+    if data[last - 1] == 58:
+        return none  # 2000::/3, std2021::, a network and no host
     if groups_end - first > LONGEST_IPV6 or behind or not _groups(data, first, groups_end, tail):
         return none
     if _value(data, first, last) == 0x2001 and _value(data, colon + 1, last) == 0xDB8:  # documentation (RFC 3849)
         return none
     return first, last
+
+
+@piece
+def _goes_on(data, first, done):  # type: ignore[no-untyped-def]
+    """Whether the groups from `first` on are the rest of a longer address: 2001:db8:2000::19, not ip:2000::19."""
+    i = first - 1
+    if data[i] != 58:
+        return False
+    while i > done and first - i < 6 and _hex(data[i - 1]):
+        i -= 1
+    size = first - 1 - i
+    return (0 < size <= 4 and not (i > done and alnum(data[i - 1]))) or (size == 0 and i > done and data[i - 1] == 58)
 
 
 @piece

@@ -1,46 +1,27 @@
-"""Tokens that look like keys; a piece of `spans`, which says what they are.
+"""Keys and tokens in texts; a piece of `spans`, which says what they are.
 
-In: UTF-8 bytes. Out: (m, 4) int64 spans: row, begin, end, 3. A token is a run of A-Z a-z 0-9 + / - _. Each byte belongs
-to one token, and a private key ends where another begins, so time is linear.
+In: UTF-8 bytes. Out: (m, 4) int64 spans: row, begin, end, 3. A token is a run of A-Z a-z 0-9 + / - _. It is a key when
+it begins like the tokens of a known service (`services`), when it is the first line of a private key (`pem`), or when
+it looks drawn by chance and is not known to be public (`drawn`). Each byte belongs to one token, and what is looked at
+beyond it is bounded, so time is linear.
 """
 
 import numpy as np
 
+from pipeline.text.ascii import alnum, digit, word
 from pipeline.text.characters import U
 from pipeline.text.compiling import kernel, piece
+from pipeline.text.drawn import CLASS, LOWER, OTHER, begins_public, encodes_text, is_block_line, is_named, looks_drawn
+from pipeline.text.pem import matches, pem
+from pipeline.text.services import ANY, BEGINS, FIRST, FRONT_SIZES, FRONTS, LETTERS, SIZES, WORD
 
 PLACE = 3  # of `key` in spans.KINDS
 LEAST = 10  # characters of the shortest token that matters: -----BEGIN
-SHORTEST, LONGEST, DIFFERENT = 24, 256, 12  # of tokens that look drawn by chance
-CHANGES, OF = 9, 20  # at so many steps of so many the class changes, at least
-LONGEST_PEM = 16_384  # bytes between the first and the last line of a private key
-
-# What tokens of known services begin with, and how many characters follow: at least, at most
-PREFIXES = (
-    ("AKIA", 16, 16), ("ASIA", 16, 16),  # Amazon Web Services
-    ("AIza", 35, 35),  # Google
-    ("ghp_", 36, 255), ("gho_", 36, 255), ("ghu_", 36, 255), ("ghs_", 36, 255), ("ghr_", 36, 255),  # GitHub
-    ("github_pat_", 60, 255),
-    ("glpat-", 20, 255),  # GitLab
-    ("hf_", 30, 60),  # Hugging Face
-    ("npm_", 36, 36), ("pypi-", 80, 255),
-    ("sk-", 32, 255), ("sk_live_", 16, 255), ("rk_live_", 16, 255), ("sk_test_", 16, 255),  # OpenAI, Anthropic; Stripe
-    ("xoxa-", 20, 255), ("xoxb-", 20, 255), ("xoxp-", 20, 255), ("xoxr-", 20, 255), ("xoxs-", 20, 255),  # Slack
-)  # fmt: skip
-_BYTES = np.zeros((len(PREFIXES), 16), np.uint8)
-for _i, (_prefix, _, _) in enumerate(PREFIXES):
-    _BYTES[_i, : len(_prefix)] = np.frombuffer(_prefix.encode(), np.uint8)
-_LENGTHS = np.array([(len(prefix), least, most) for prefix, least, most in PREFIXES], np.int64)
-_FIRST = np.zeros(256, np.bool_)  # bytes that a known token may begin with
-_FIRST[_BYTES[:, 0]] = True
-
-OTHER, LOWER, UPPER, DIGIT, SIGN = range(5)
-_CLASS = np.zeros(256, np.uint8)
-for _characters, _class in (("abcdefghijklmnopqrstuvwxyz", LOWER), ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", UPPER)):
-    _CLASS[np.frombuffer(_characters.encode(), np.uint8)] = _class
-_CLASS[np.frombuffer(b"0123456789", np.uint8)] = DIGIT
-_CLASS[np.frombuffer(b"+/-_", np.uint8)] = SIGN
-_BEGIN, _END, _PRIVATE = (np.frombuffer(text, np.uint8) for text in (b"-----BEGIN ", b"-----END ", b"PRIVATE KEY-----"))
+LEAST_KNOWN = 20  # characters of the shortest token of a service
+_EYJ, _SLACK, _DISCORD, _SERVICES, _WEBHOOKS = (
+    np.frombuffer(text, np.uint8)
+    for text in (b"eyJ", b"hooks.slack.", b"discord.", b"com/services/", b"com/api/webhooks/")
+)  # eyJ is {" in base64: how the parts of a JSON Web Token begin
 
 
 @kernel
@@ -50,14 +31,17 @@ def find_keys(data, offsets, wanted):  # type: ignore[no-untyped-def]
     count = 0
     for row in range(len(offsets) - 1):
         begin, end = offsets[row], offsets[row + 1]
-        i = begin
+        i, done = begin, begin
         while i < end and wanted[row]:
             first, last = _next_token(data, i, end)
-            pem = _pem(data, first, last, end)
-            found = pem > 0 or _known(data, first, last) or _drawn(data, first, last)
-            last = max(last, pem)
-            for _ in range(2):  # what fills up base64
-                last += 1 if found and last < end and data[last] == 61 else 0
+            block, private = pem(data, first, last, end)
+            found = private
+            i = max(last, block)
+            if private:
+                last = block
+            elif block == 0:
+                first, last, found = _key(data, first, last, begin, done, end)
+                i = max(i, last)
             if found:
                 if count == len(out):
                     wide = np.empty((2 * count, 4), np.int64)
@@ -65,7 +49,7 @@ def find_keys(data, offsets, wanted):  # type: ignore[no-untyped-def]
                     out = wide
                 out[count, 0], out[count, 1], out[count, 2], out[count, 3] = row, first - begin, last - begin, PLACE
                 count += 1
-            i = last
+                done = i
     return out[:count]
 
 
@@ -74,7 +58,7 @@ def _next_token(data, i, end):  # type: ignore[no-untyped-def]
     """The next token that is long enough for any kind of key, from the place `i`; (end, end) if there is none."""
     at, first, stop = U(i), U(i), U(end)
     while at < stop:
-        if _CLASS[data[at]] == OTHER:
+        if CLASS[data[at]] == OTHER:
             if at - first >= U(LEAST):
                 return np.int64(first), np.int64(at)
             first = at + U(1)
@@ -83,71 +67,164 @@ def _next_token(data, i, end):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _matches(data, i, end, text):  # type: ignore[no-untyped-def]
-    if i + len(text) > end:
-        return False
-    for ahead in range(len(text)):  # noqa: SIM110 (Numba compiles no generators)
-        if data[i + ahead] != text[ahead]:
-            return False
-    return True
+def _key(data, first, last, begin, done, end):  # type: ignore[no-untyped-def]
+    """(begin, end, whether it is one) of the key in or around a token."""
+    if last - first >= LEAST_KNOWN:
+        start, stop = _known(data, first, last, done)
+        if start < stop:
+            return start, _filled(data, stop, end), True
+    start, stop = _dotted(data, first, last, done, end)
+    if start < stop:
+        return start, stop, True
+    drawn = looks_drawn(data, first, last)
+    if drawn == 0:
+        return first, last, False
+    if not is_named(data, first, done, True):
+        public = begins_public(data, first, last) or is_named(data, first, done, False)
+        public = public or drawn == 1 or encodes_text(data, first, last) or _in_url(data, first, last, done)
+        if public or is_block_line(data, first, last, begin, end):
+            return first, last, False
+    return first, _filled(data, last, end), True
 
 
 @piece
-def _known(data, first, last):  # type: ignore[no-untyped-def]
-    """Whether the token begins like those of a service, goes on as long, and is no run of plain words."""
-    if last - first < 20 or not _FIRST[data[first]]:
-        return False
-    for which in range(len(_LENGTHS)):
-        length, least, most = _LENGTHS[which]
-        if least <= last - first - length <= most and _matches(data, first, last, _BYTES[which, :length]):
-            classes = np.zeros(5, np.bool_)
-            for i in range(first + length, last):
-                classes[_CLASS[data[i]]] = True
-            return np.int64(classes[LOWER]) + classes[UPPER] + classes[DIGIT] >= 2
-    return False
+def _in_url(data, first, last, done):  # type: ignore[no-untyped-def]
+    """Whether it is the path of a URL from the top-level domain on: .com/document/d/..."""
+    i = first
+    while i < last and i - first <= 12 and CLASS[data[i]] == LOWER:
+        i += 1
+    return first > done and data[first - 1] == 46 and 2 <= i - first <= 12 and i < last and data[i] == 47
 
 
 @piece
-def _drawn(data, first, last):  # type: ignore[no-untyped-def]
-    """Whether the token looks drawn by chance."""
-    if not SHORTEST <= last - first <= LONGEST:
-        return False
-    classes, seen = np.zeros(5, np.bool_), np.zeros(128, np.bool_)
-    changes, steps, different = 0, -1, 0
-    before = SIGN
-    for i in range(first, last):
-        now = _CLASS[data[i]]
-        different += 0 if seen[data[i]] else 1
-        seen[data[i]] = classes[now] = True
-        if now != SIGN:  # signs part the words of paths and of snake_case: they say nothing about chance
-            changes += 1 if now != before else 0
-            steps += 1
-            before = now
-    mixed = classes[LOWER] and classes[UPPER] and classes[DIGIT]
-    return mixed and different >= DIFFERENT and OF * (changes - 1) >= CHANGES * steps
+def _filled(data, last, end):  # type: ignore[no-untyped-def]
+    """The end with what fills up base64."""
+    for _ in range(2):
+        last += 1 if last < end and data[last] == 61 else 0
+    return last
 
 
 @piece
-def _pem(data, first, last, end):  # type: ignore[no-untyped-def]
-    """The end of the private key that begins with this token, 0 if none does."""
-    if last - first < len(_BEGIN) - 1 or not _matches(data, last - len(_BEGIN) + 1, end, _BEGIN):
-        return 0
-    i = last
-    while i < min(end, last + 40) and not _matches(data, i, end, _PRIVATE):
-        if data[i] == 10:
-            return 0
-        i += 1
-    if not _matches(data, i, end, _PRIVATE):
-        return 0
-    i += len(_PRIVATE)
-    stop = min(end, i + LONGEST_PEM)
-    while i < stop and not _matches(data, i, end, _END):
-        if _matches(data, i, end, _BEGIN):
-            return 0
-        i += 1
-    i += len(_END)
-    while i < min(end, stop + 60) and data[i] != 10:
-        if _matches(data, i, end, _PRIVATE):
-            return i + len(_PRIVATE)
-        i += 1
+def _known(data, first, last, done):  # type: ignore[no-untyped-def]
+    """(begin, end) of a known service's token within the token: at its beginning or behind a / or +."""
+    if data[first] == 99:
+        if matches(data, first, last, _SERVICES) and _stands_before(data, first, done, _SLACK):
+            return first + len(_SERVICES), last
+        if matches(data, first, last, _WEBHOOKS) and _stands_before(data, first, done, _DISCORD):
+            return first + len(_WEBHOOKS), last
+    at = first
+    while last - at >= LEAST_KNOWN:
+        if FIRST[data[at]]:
+            stop = _form(data, at, last)
+            if stop:
+                return at, stop
+        while at < last and not (data[at] == 47 or data[at] == 43):
+            at += 1
+        at += 1
+    return first, first
+
+
+@piece
+def _form(data, at, last):  # type: ignore[no-untyped-def]
+    """The end of the service's token at `at`, 0 if there is none."""
+    for which in range(len(SIZES)):
+        if BEGINS[which, 0] != data[at]:
+            continue
+        length, sort, least, most = SIZES[which]
+        if not matches(data, at, last, BEGINS[which, :length]):
+            continue
+        i, stop = at + length, min(last, at + length + most + 1)
+        if sort == ANY:
+            i = stop
+        else:
+            while i < stop and LETTERS[sort, data[i]]:
+                i += 1
+        size = i - at - length
+        if least <= size <= most and not (i < last and word(data[i])) and _is_mixed(data, at + length, i):
+            return i
     return 0
+
+
+@piece
+def _is_mixed(data, first, last):  # type: ignore[no-untyped-def]
+    """Whether lower case, upper case and digits, two of them at least, are in it: xxxxxxxx in a manual is no key."""
+    classes = np.zeros(5, np.bool_)
+    for i in range(first, last):
+        classes[CLASS[data[i]]] = True
+    return np.int64(classes[1]) + classes[2] + classes[3] >= 2
+
+
+@piece
+def _stands_before(data, first, done, text):  # type: ignore[no-untyped-def]
+    return first - done >= len(text) and matches(data, first - len(text), first, text)
+
+
+@piece
+def _run(data, i, end):  # type: ignore[no-untyped-def]
+    """The end of the run of A-Z a-z 0-9 - _ from `i` on."""
+    while i < end and LETTERS[WORD, data[i]]:
+        i += 1
+    return i
+
+
+@piece
+def _dotted(data, first, last, done, end):  # type: ignore[no-untyped-def]
+    """(begin, end) of a token whose parts are tied by . ~ or : (JSON Web Tokens and others); begin = end: none."""
+    none = (first, first)
+    if last - first >= 20 and matches(data, first, last, _EYJ):
+        stop = _json_web_token(data, last, end)
+        return (first, stop) if stop else none
+    if first == done:
+        return none
+    sign = data[first - 1]
+    if sign == 46:
+        return _fronted(data, first, last, done, end)
+    if (
+        sign == 126 and first - 6 >= done and data[first - 2] == 81 and digit(data[first - 3])
+    ):  # Microsoft Entra: abc8Q~ and 31 to 34 more
+        return _entra(data, first, done, end)
+    if sign == 58 and last - first == 35 and data[first] == 65 and data[first + 1] == 65:  # Telegram: 8 to 10 digits:AA
+        i = first - 1
+        while i > done and first - i < 12 and digit(data[i - 1]):
+            i -= 1
+        return (i, last) if 8 <= first - 1 - i <= 10 and not (i > done and alnum(data[i - 1])) else none
+    return none
+
+
+@piece
+def _json_web_token(data, i, end):  # type: ignore[no-untyped-def]
+    """The end of the second and the third part, whose first dot is at `i`; 0 if they are not there."""
+    if not (i < end and data[i] == 46 and matches(data, i + 1, end, _EYJ)):
+        return 0
+    second = _run(data, i + 1, end)
+    if second - i < 18 or not (second < end and data[second] == 46):
+        return 0
+    third = _run(data, second + 1, end)
+    return third if third > second + 10 else second
+
+
+@piece
+def _fronted(data, first, last, done, end):  # type: ignore[no-untyped-def]
+    for which in range(len(FRONT_SIZES)):
+        length, least, most = FRONT_SIZES[which]
+        start = first - 1 - length
+        if start < done or not matches(data, start, first, FRONTS[which, :length]):
+            continue
+        free = start == done or not (alnum(data[start - 1]) or data[start - 1] == 95)
+        if free and least <= last - first <= most and _is_mixed(data, first, last):
+            more = last < end and data[last] == 46
+            stop = _run(data, last + 1, end) if more else last
+            return start, stop if stop - last > 20 else last
+    return first, first
+
+
+@piece
+def _entra(data, first, done, end):  # type: ignore[no-untyped-def]
+    start = first - 6  # three characters, the digit, Q~
+    if not (alnum(data[start]) and alnum(data[start + 1]) and alnum(data[start + 2])):
+        return first, first
+    i = first
+    while i < end and i - first <= 34 and (LETTERS[WORD, data[i]] or data[i] == 126 or data[i] == 46):
+        i += 1
+    free = start == done or not alnum(data[start - 1])
+    return (start, i) if free and 31 <= i - first <= 34 else (first, first)

@@ -1,38 +1,50 @@
-"""Where texts hold what points at a person or opens a door: e-mail addresses, user names, IP addresses, keys.
+"""Where texts hold what points at a person or opens a door: addresses, names, keys, numbers of phones and accounts.
 
 In: Arrow texts (n) and for each the KINDS to look for. Out: spans (row, begin, end, kind), bytes of the row's text, in
 order and disjoint; where two overlap they are one, of the kind of the first, so nothing of either is left.
 
 email   local part @ domain. Local part: letters, digits and . _ % + - (at most 64); domain: labels of letters, digits
-        and -, the last of two letters at least. A script without spaces (Han, Kana, Thai) is a boundary, not a letter
-user    @handle of 3 to 64 characters: letters, digits, _ and inner . and -; in front no letter, digit, _ or address
+        and -, the last of two letters at least or xn--. A script without spaces (Han, Kana, Thai) is a boundary, not a
+        letter. What is none: `names`; the spelled-out form: `disguised`
+user    @handle of 3 to 64 characters: letters, digits, _ and inner . and -, two letters at least; in front no letter,
+        digit or _. What is nobody: `handles`
 ip      IPv4 as four numbers to 255 without leading zeros, IPv6 of any form. Addresses that lead to nobody stay:
-        private, loopback, link-local, multicast, documentation (RFC 1918, 5737, 3849 and so on)
-key     what begins like the tokens of known services; private keys in PEM; and what looks drawn by chance: 24 to 256 of
-        A-Z a-z 0-9 + / - _ with upper case, lower case and digits, 12 different ones at least, whose class changes at
-        9 of 20 steps or more (chance: 13 of 20). Digests in hexadecimal, UUIDs, paths and CamelCase are none of these
+        private, loopback, link-local, multicast, documentation (RFC 1918, 5737, 3849 and so on), whole networks; and
+        versions and sections: `versions`
+key     what begins like the tokens of known services: `services`; private keys in PEM: `pem`; what looks drawn by
+        chance: `drawn`
+phone, iban, card       `phones`, `ibans`, `cards`
 
 Time is linear in the bytes, on any input: each byte is looked at a bounded number of times. No regular expressions.
+Context is looked for behind the span found before, never in it: or redacting twice would find more.
 """
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.text.accounts import CARD, IBAN, PHONE, find_accounts
 from pipeline.text.buffers import buffers
-from pipeline.text.characters import U, flags
+from pipeline.text.characters import U, flags, lowered
 from pipeline.text.compiling import kernel, piece
+from pipeline.text.disguised import disguised
 from pipeline.text.ips import ipv4, ipv6
 from pipeline.text.keys import find_keys
 from pipeline.text.names import EMAIL, USER, around_at
+from pipeline.text.numbers import values
 
-KINDS = ("email", "user", "ip", "key")
-IP, KEY = 4, 8  # bits of what is wanted, with EMAIL and USER
+KINDS = ("email", "user", "ip", "key", "phone", "iban", "card")
+IP, KEY = 4, 8  # bits of what is wanted, with EMAIL, USER, PHONE, IBAN and CARD
 
 
 def spans(texts: pa.Array | pa.ChunkedArray, wanted: np.ndarray) -> np.ndarray:
     """(m, 4) int64: row, begin, end, place in KINDS. `wanted` is (n,) uint8, bits of the kinds to look for."""
     offsets, data = buffers(texts)
-    found = np.concatenate([_find(data, offsets, wanted, flags()), find_keys(data, offsets, wanted & KEY)])
+    passes = [_find(data, offsets, wanted, flags(), lowered())]
+    if (wanted & KEY).any():
+        passes.append(find_keys(data, offsets, wanted & KEY))
+    if (wanted & (PHONE | IBAN | CARD)).any():
+        passes.append(find_accounts(data, offsets, wanted, flags(), lowered(), values()))
+    found = np.concatenate(passes)
     return _joined(found[np.lexsort((found[:, 3], found[:, 1], found[:, 0]))])
 
 
@@ -94,25 +106,32 @@ def _joined(found):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _find(data, offsets, wanted, kinds):  # type: ignore[no-untyped-def]
-    """E-mail addresses, user names and IP addresses: each is looked at from its sign (@ . :), which is rare."""
+def _find(data, offsets, wanted, kinds, lower):  # type: ignore[no-untyped-def]
+    """E-mail addresses, user names and IP addresses: each is looked at from its sign (@ . : ...), which is rare."""
     out = np.empty((64, 4), np.int64)
     count = 0
     for row in range(len(offsets) - 1):
         begin, end = offsets[row], offsets[row + 1]
-        done = begin  # nothing before it is looked at again
-        i = _next_sign(data, begin, end) if wanted[row] else end
+        done = begin  # nothing before it is part of what is found
+        asked = wanted[row]
+        i = _next_sign(data, begin, end) if asked & (EMAIL | USER | IP) else end
         while i < end:
             byte = data[i]
             first, last, kind = i, i, 0
-            if byte == 64 and wanted[row] & (EMAIL | USER):
-                first, last, kind = around_at(data, i, done, end, wanted[row], kinds)
-            elif byte == 46 and wanted[row] & IP:
-                first, last = ipv4(data, i, done, end)
-                kind = 2
-            elif byte == 58 and wanted[row] & IP:
-                first, last = ipv6(data, i, done, end)
-                kind = 2
+            if byte == 46:
+                if asked & IP:
+                    first, last = ipv4(data, i, begin, done, end, kinds, lower)
+                    kind = 2
+            elif byte == 58:
+                if asked & IP:
+                    first, last = ipv6(data, i, done, end)
+                    kind = 2
+            elif byte == 64 or byte == 0xEF:
+                width = 1 if byte == 64 else _full_width_at(data, i, end)
+                if width and asked & (EMAIL | USER):
+                    first, last, kind = around_at(data, i, width, begin, done, end, asked, kinds, lower)
+            elif asked & EMAIL and i + 2 < end and (data[i + 1] | 32 == 97 or data[i + 1] == 32):
+                first, last = disguised(data, i, done, end, kinds)
             if first < last:
                 if count == len(out):
                     wide = np.empty((2 * count, 4), np.int64)
@@ -126,9 +145,18 @@ def _find(data, offsets, wanted, kinds):  # type: ignore[no-untyped-def]
 
 
 @piece
+def _full_width_at(data, i, end):  # type: ignore[no-untyped-def]
+    return 3 if i + 2 < end and data[i + 1] == 0xBC and data[i + 2] == 0xA0 else 0
+
+
+_SIGN = np.zeros(256, np.bool_)
+_SIGN[[*b"@.:([{<", 0xEF]] = True  # U+FF20, the @ of full width, begins with EF
+
+
+@piece
 def _next_sign(data, i, end):  # type: ignore[no-untyped-def]
-    """The place of the next @ . or :, or `end`. Most bytes are seen here alone."""
+    """The place of the next sign, or `end`. Most bytes are seen here alone."""
     at, stop = U(i), U(end)
-    while at < stop and not (data[at] == 64 or data[at] == 46 or data[at] == 58):
+    while at < stop and not _SIGN[data[at]]:
         at += U(1)
     return np.int64(at)

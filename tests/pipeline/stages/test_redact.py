@@ -1,7 +1,9 @@
 """`redact` writes what it took out and how often, and spares decorators in code."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pipeline.stages.redact import MARKS, Redact
 from tests.pipeline.stages.tables import docs, texts_after
@@ -29,12 +31,44 @@ def test_a_kind_that_is_left_out_stays_and_is_not_counted():
     assert stage.writes == ("redacted_user", "redacted_key")
 
 
-def test_decorators_in_code_are_no_user_names():
-    code = "@property\ndef mail(self): return 'ana@example.com'"
+def test_user_names_are_looked_for_in_text_and_never_in_code():
+    code = "@app\nrun(by='@ana_m', mail='ana@example.com')"
     assert texts_after(Redact(), docs([code], "code")) == [code.replace("ana@example.com", "<EMAIL>")]
-    assert texts_after(Redact(), docs([code])) == [
-        code.replace("ana@example.com", "<EMAIL>").replace("@property", "<USER>")
-    ]
+    assert "<USER>" in texts_after(Redact(), docs([code]))[0]
+
+
+def test_what_is_opt_in_stays_unless_asked_for():
+    text = "+254 722 123456, GB82 WEST 1234 5698 7654 32, 4111 1111 1111 1111"
+    assert texts_after(Redact(), docs([text])) == [text]
+    asked = Redact(phone=True, iban=True, card=True)
+    assert texts_after(asked, docs([text])) == ["<PHONE>, <IBAN>, <CARD>"]
+    assert asked.apply(docs([text])).tallies == {
+        **dict.fromkeys(("email", "user", "ip", "key"), 0),
+        "phone": 1,
+        "iban": 1,
+        "card": 1,
+    }
+
+
+def test_marks_of_ones_own_take_the_place_of_ours():
+    stage = Redact(marks={"email": "PI:EMAIL"})
+    assert texts_after(stage, docs(["ana@example.com @ana_m"])) == ["PI:EMAIL <USER>"]
+    assert Redact(**stage.model_dump()) == stage
+
+
+@pytest.mark.parametrize(
+    "marks", [{"mail": "x"}, {"email": "a1"}, {"email": "@"}, {"email": ""}, {"email": "a\n"}, {"email": "x" * 25}]
+)
+def test_a_mark_that_would_be_searched_or_names_nothing_is_refused(marks):
+    with pytest.raises(ValidationError):
+        Redact(marks=marks)
+
+
+@pytest.mark.parametrize("mark", MARKS.values())
+def test_marks_are_ascii_and_hold_nothing_to_find(mark):
+    everything = Redact(phone=True, iban=True, card=True)
+    assert mark.isascii()
+    assert texts_after(everything, docs([f"Tel. {mark} {mark}{mark}"])) == [f"Tel. {mark} {mark}{mark}"]
 
 
 @settings(deadline=None, max_examples=60)
