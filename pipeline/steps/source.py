@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline.document import DOCUMENT, UNDETERMINED, document_id
@@ -30,6 +31,7 @@ from pipeline.store.step import Step
 from pipeline.text.languages import canonical
 
 GROUP_BYTES = 32_000_000  # of files as they lie, compressed or not
+OTHERS = [column for column in DOCUMENT if column.name != "text"]
 DAMAGED = ("truncated", "unreadable")  # reasons that say a whole file is not as it should be
 CODES_SHOWN, CODE_SHOWN = 20, 40  # codes of a shard by name and their characters; all others together
 
@@ -143,9 +145,16 @@ class _Writer:
     number: int = 0
     bytes: int = 0  # of all that documents take
     text_bytes: int = 0  # since the beginning, of the whole group
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    rows: list[tuple[Any, ...]] = field(default_factory=list)  # all columns but the text
+    text: bytearray = field(default_factory=bytearray)  # of all rows: a million small objects would take longer
+    ends: list[int] = field(default_factory=lambda: [0])  # of each row's text
+    unproved: bool = False  # a source handed bytes over, which may be no UTF-8
     bad: list[dict[str, Any]] = field(default_factory=list)
     strange: Counter[str] = field(default_factory=Counter)  # declared codes that are none, of this shard
+    most_rows: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.most_rows = max(1000, self.shard_size // 64)
 
     def _id(self, file: InputFile, item: Record | Bad) -> str:
         """A document that has a path to itself keeps its name when files are added to the run it was read in."""
@@ -154,11 +163,16 @@ class _Writer:
         return document_id(self.source.name, file.path, item.row)
 
     def add(self, file: InputFile, record: Record) -> None:
-        text = record.text.encode() if isinstance(record.text, str) else record.text
+        if isinstance(record.text, str):
+            text = record.text.encode()
+        else:
+            text, self.unproved = record.text, True
         lang = self.source.lang or record.lang
         identity = self._id(file, record)
         found = self._spelled(lang) if lang else UNDETERMINED
-        self.rows.append((identity, self.source.name, record.kind, lang, found, text, record.meta))
+        self.rows.append((identity, self.source.name, record.kind, lang, found, record.meta))
+        self.text += text
+        self.ends.append(len(self.text))
         self.text_bytes += len(text)
         self.bytes += len(text) + len(record.meta or "") + len(identity)  # meta may be the larger part
 
@@ -178,14 +192,12 @@ class _Writer:
     @property
     def full(self) -> bool:
         # the second bound keeps a flood of empty documents from growing without end
-        return self.bytes >= self.shard_size or len(self.rows) + len(self.bad) >= max(1000, self.shard_size // 64)
+        return self.bytes >= self.shard_size or len(self.rows) + len(self.bad) >= self.most_rows
 
     def flush(self, position: tuple[int, int]) -> None:
         """Writes the shard and its mark; `position` is the file and the row to go on with."""
         key = shard_key(self.source.name, self.group, self.number)
-        columns = list(zip(*self.rows, strict=True)) or [()] * len(DOCUMENT)
-        arrays = [_array(values, f.type) for values, f in zip(columns, DOCUMENT, strict=True)]
-        docs = pa.table(arrays, schema=DOCUMENT)
+        docs = self._documents()
         harmless = sorted({row["reason"] for row in self.bad if not row.pop("_counts")})
         ledger = pa.Table.from_pylist(self.bad, schema=LEDGER)
         files = {
@@ -205,12 +217,17 @@ class _Writer:
         self.step.mark(f"shard-{key}", {**result, **counts, "tallies": tallies}, files)
         self.strange.clear()
         self.number, self.bytes, self.rows, self.bad = self.number + 1, 0, [], []
+        self.text, self.ends, self.unproved = bytearray(), [0], False
 
-
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_large_string(kind):
-        return pa.array(values, pa.large_binary()).cast(kind)  # the cast checks that it is UTF-8
-    return pa.array(values, kind)
+    def _documents(self) -> pa.Table:
+        """The rows as a table; the texts are not copied."""
+        ends = pa.py_buffer(np.array(self.ends, np.int64))
+        texts = pa.LargeStringArray.from_buffers(len(self.rows), ends, pa.py_buffer(self.text))
+        if self.unproved:
+            texts.validate(full=True)
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(OTHERS)
+        arrays = {f.name: pa.array(values, f.type) for values, f in zip(columns, OTHERS, strict=True)}
+        return pa.table({**arrays, "text": texts}, schema=DOCUMENT)
 
 
 def read_group(
