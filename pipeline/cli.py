@@ -30,7 +30,12 @@ from pipeline.store.step import faults
 from pipeline.trace import trace as trace_document
 from pipeline.units import say_bytes
 
-SECTIONS = {"run": configs.RunSettings, "tokenizer": configs.TokenizerConfig, "pack": configs.PackConfig}
+SECTIONS = {
+    "run": configs.RunSettings,
+    "identifier": configs.IdentifierConfig,
+    "tokenizer": configs.TokenizerConfig,
+    "pack": configs.PackConfig,
+}
 INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
 app = typer.Typer(

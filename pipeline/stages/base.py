@@ -122,6 +122,10 @@ class Stage(BaseModel):
     unicode_tables: ClassVar[bool] = False  # Python's Unicode version goes into the recipe
     where: Where | None = Field(None, description="beside the stage: only documents of this source, lang, kind, ...")
 
+    def parameters(self) -> dict[str, Any]:
+        """What the bytes depend on, for the recipe; a stage that holds much tells its digest."""
+        return self.model_dump(mode="json")
+
     @property
     def packages(self) -> tuple[str, ...]:
         """Distributions whose version goes into the recipe, because the bytes depend on them."""
