@@ -3,8 +3,9 @@
     learn({("text", "sw"): b"...", ("text", "de"): b"...", ("code", "python"): b"..."}, config) -> Model
 
 Labels are the languages of ROOTS (Akan with Twi and both writings of Chinese are one class each), the programming
-languages, and OTHER. A text in any other language is put with those that are nearest to the same language of ROOTS, by the cosine of
-their n-grams, and each such lot is a class: "like Swahili, and not Swahili" is a line to learn, "none of them" is not.
+languages, and OTHER. Languages outside the 46 are put into lots: with those that are nearest to the same language of
+ROOTS, by the cosine of their n-grams, and the very near ones alone. Each lot is a class: "like Swahili, and not
+Swahili" is a line that can be learned, "none of them" is not.
 
 Pure: bytes in, a model out; the same texts and settings give the same bytes on any machine.
 """
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pipeline.document import CODE
 from pipeline.errors import RunError
 from pipeline.text.languages import LANGUAGES
-from pipeline.text.lid_characters import LATIN, bare, pairs, table, toneless
+from pipeline.text.lid_characters import CODE_BIT, LATIN, SCRIPT_OTHER, bare, pairs, table, toneless
 from pipeline.text.lid_model import DIM, OTHER, Model
 from pipeline.text.lid_training import counts, train
 from pipeline.units import Share, Size
@@ -30,6 +31,16 @@ Group = tuple[str, str]  # (kind, language) as documents have them
 JOINED = {"tw": "ak", "zh-hant": "zh-hans"}  # one class each: n-grams do not tell them apart
 MOST_ROWS = 124_000  # 4 MB with what stands beside them
 PROFILE, PROFILE_ROWS = 200_000, 1 << 15  # bytes of a language's text and size of the profile that it is compared by
+NEIGHBOUR = 0.8  # a cosine from which on a language outside the 46 is a class of its own
+# Left out of "none of them": what readers call by the name of one of the 46, and what is written as it is
+VARIETIES = {
+    "ar": {"acm", "aeb", "ajp", "apc", "apd", "arb", "arq", "ars", "ary", "arz", "ayl", "mey"},
+    "ak": {"abr", "fat"},
+    "bm": {"dyu"},
+    "ne": {"dty"},
+    "sw": {"swc"},
+    "zh-hans": {"cdo", "cjy", "cpx", "gan", "hsn", "mnp", "wuu"},
+}
 LEAST_SCRIPT = 0.05  # of the letters of a class, for a script to be one that it is written in
 LEAST_TEXT = 500  # bytes of a language: less is left out
 
@@ -85,12 +96,12 @@ class Classes:
     labels: np.ndarray  # (C,) int32
     names: tuple[str, ...]  # of labels
     code: tuple[str, ...]
-    near: Mapping[str, str]  # {other language: the one that it is nearest to}
+    lots: Mapping[str, str]  # {other language: its lot}
 
 
 def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> Model:
     """The model. Raises RunError where there is too little to learn from."""
-    texts = {group: text for group, text in sorted(texts.items()) if len(text) >= LEAST_TEXT}
+    texts = {group: text for group, text in sorted(texts.items()) if len(text) >= LEAST_TEXT and _of_use(group, text)}
     classes = classify(texts)
     data = np.frombuffer(b"".join(texts.values()), np.uint8)
     ends = np.cumsum([len(text) for text in texts.values()])
@@ -105,7 +116,7 @@ def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> Model:
     rows, steps = quantised(embedding)
     about = {
         "bytes": {f"{kind} {lang}": len(text) for (kind, lang), text in texts.items()},
-        "nearest": dict(sorted(classes.near.items())),
+        "lots": dict(sorted(classes.lots.items())),
         "samples": config.samples,
         "skipped": int(skipped),
         "loss": round(float(loss), 4),
@@ -114,6 +125,14 @@ def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> Model:
         rows, steps, output, masks.astype(np.int32), classes.labels, classes.names, classes.code,
         config.calibration, about,
     )  # fmt: skip
+
+
+def _of_use(group: Group, text: bytes) -> bool:
+    """Not a variety of one of the 46, and not in a script that none of them has: the script alone tells that."""
+    if group[1].split("-")[0] in set().union(*VARIETIES.values()):
+        return False
+    _, scripts = counts(np.frombuffer(text[:PROFILE], np.uint8), table(), *pairs(), np.uint64(PROFILE_ROWS))
+    return bool(2 * scripts[SCRIPT_OTHER] < scripts[1:].sum())
 
 
 def classify(texts: Mapping[Group, bytes]) -> Classes:
@@ -126,13 +145,13 @@ def classify(texts: Mapping[Group, bytes]) -> Classes:
             f"identifier: there is text in {len(ours)} languages of ROOTS, and two are the least to tell apart",
             hint="each document must declare its language: `lang` or `meta.lang` of a line, or `lang:` of a source",
         )
-    near = nearest(texts, sorted(set(ours.values())), others)
+    near = lots_of(texts, sorted(set(ours.values())), others)
     names = (*sorted(ours), *code, OTHER)
-    lots = [*sorted(set(ours.values())), *code, *sorted({f"~{lang}" for lang in near.values()})]
+    lots = [*sorted(set(ours.values())), *code, *sorted(set(near.values()))]
     at = {lot: number for number, lot in enumerate(lots)}
 
     def lot(kind: str, lang: str) -> str:
-        return lang if kind == CODE else ours.get(lang) or f"~{near[lang]}"
+        return lang if kind == CODE else ours.get(lang) or near[lang]
 
     labels = [names.index(lot) if lot in names else len(names) - 1 for lot in lots]
     return Classes(
@@ -141,16 +160,20 @@ def classify(texts: Mapping[Group, bytes]) -> Classes:
         labels=np.array(labels, np.int32),
         names=names,
         code=tuple(code),
-        near=near,
+        lots=near,
     )
 
 
-def nearest(texts: Mapping[Group, bytes], ours: Sequence[str], others: Sequence[str]) -> dict[str, str]:
-    """{other: the language of `ours` with the greatest cosine between the roots of their n-grams' counts}"""
+def lots_of(texts: Mapping[Group, bytes], ours: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """{other: `~` and the language of `ours` with the greatest cosine between the roots of their n-grams' counts; from
+    NEIGHBOUR on with `~` and its own name}"""
     profiles = np.array([_profile(texts["text", lang]) if ("text", lang) in texts else _none() for lang in ours])
     # rounded, so that the order in which a machine adds cannot decide
     cosines = {lang: np.round((profiles * _profile(texts["text", lang])).sum(axis=1), 6) for lang in others}
-    return {lang: ours[int(cosine.argmax())] for lang, cosine in cosines.items()}
+    return {
+        lang: f"~{lang if cosine.max() >= NEIGHBOUR else ours[int(cosine.argmax())]}"
+        for lang, cosine in cosines.items()
+    }
 
 
 def _profile(text: bytes) -> np.ndarray:
@@ -170,7 +193,7 @@ def _masks(data: np.ndarray, begins: np.ndarray, ends: np.ndarray, classes: Clas
         _, scripts = counts(data[begin : min(end, begin + PROFILE)], table(), *pairs(), np.uint64(PROFILE_ROWS))
         letters = max(int(scripts[1:].sum()), 1)
         wide = [s for s in range(1, len(scripts) - 1) if scripts[s] >= LEAST_SCRIPT * letters]
-        out[which] |= 1 << LATIN if group[0] == CODE else sum(1 << s for s in wide)
+        out[which] |= CODE_BIT | 1 << LATIN if group[0] == CODE else sum(1 << s for s in wide)
     return out
 
 

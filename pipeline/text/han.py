@@ -3,8 +3,8 @@
 Out: `sides()`, (65536,) uint8: 1 for a character of simplified writing alone, 2 of traditional writing alone, else 0.
 
 The rule needs no list: GB 2312, mainland China's set of 1980, holds simplified characters; Big5, Taiwan's of 1984,
-holds traditional ones. What GB 2312 has and Big5 lacks is simplified; what Big5 has in its first plane, the 5,401 characters
-in frequent use, and GB 2312 lacks is traditional. Python's codecs know both sets.
+holds traditional ones. What GB 2312 has and Big5 lacks is simplified; what Big5 has in its first plane, the 5,401
+characters in frequent use, and GB 2312 lacks is traditional. Python's codecs know both sets.
 """
 
 from functools import cache

@@ -4,6 +4,7 @@ Out: `table()`, (65536,) uint32, one entry a character of the Basic Multilingual
 
     bits 0-15   the character in lower case, which n-grams are made of
     bits 16-19  its script, one of SCRIPTS; 0 for marks that any script may take
+    bit 22      one of CODE_SIGNS
     bits 20-21  KIND: GAP (between words), LETTER (marks included), NOTHING (passed over), MARK (joins the letter before
                 it where Unicode has one character for both, so that composed and decomposed text look the same)
     bits 24-31  its look: `a`, `A`, `0`, blank, line feed, or an ASCII sign as it is; what code is told by
@@ -27,7 +28,11 @@ SCRIPTS = (
     "none", "Latn", "Arab", "Deva", "Beng", "Guru", "Gujr", "Orya", "Taml", "Telu", "Knda", "Mlym", "Han", "other",
 )  # fmt: skip
 LATIN, HAN, SCRIPT_OTHER = SCRIPTS.index("Latn"), SCRIPTS.index("Han"), SCRIPTS.index("other")
-SCRIPT_AT, KIND_AT, LOOK_AT = 16, 20, 24
+SIGNS = 0  # where a count of letters by script has the count of signs that text has seldom and code often
+CODE_SIGNS = "{}=<>[]$_\\*&|;#@^~"
+CODE_BIT = 1 << 15  # of a class's scripts: it is a programming language
+BYTES_A_SIGN = 64  # a text with fewer signs is not code
+SCRIPT_AT, KIND_AT, SIGN_AT, LOOK_AT = 16, 20, 22, 24
 SPACE = 32  # the unit that stands for any gap
 APOSTROPHE = 0x27
 
@@ -80,7 +85,7 @@ def _entry(code: int, script: int) -> int:
     if code in _APOSTROPHES:
         return APOSTROPHE | LETTER << KIND_AT | look << LOOK_AT
     if (category[0] not in "LM" and category not in ("Cf", "Cc") and code != 0xFFFC) or char in "\t\n\v\f\r\x85":
-        return SPACE | look << LOOK_AT
+        return SPACE | look << LOOK_AT | (char in CODE_SIGNS) << SIGN_AT
     if category[0] == "C" or code in _ARABIC_VOWELS:
         return NOTHING << KIND_AT
     lower = char.lower()
@@ -123,6 +128,16 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
 def slot(key: int) -> int:
     """Where the search for a pair begins."""
     return (key * 0x9E3779B1 & 0xFFFFFFFF) >> 20
+
+
+@piece
+def dominant(scripts):  # type: ignore[no-untyped-def]
+    """The script that most letters are of; 0 where there is no letter."""
+    best = 0
+    for s in range(1, len(SCRIPTS)):
+        if scripts[s] > scripts[best] or (best == 0 and scripts[s] > 0):
+            best = s
+    return best
 
 
 @piece

@@ -26,6 +26,8 @@ from pipeline.text.lid_characters import (
     NOTHING,
     SCRIPT_AT,
     SCRIPT_OTHER,
+    SIGN_AT,
+    SIGNS,
     compose,
 )
 
@@ -84,6 +86,7 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
                 o += U(2)
         unit = entry & U(0xFFFF)
         if kind == U(GAP):
+            scripts[SIGNS] += np.int64(entry >> U(SIGN_AT) & U(1))
             if U(units[m - U(1)]) != BLANK:
                 units[m] = BLANK
                 m += U(1)
@@ -94,7 +97,7 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
             if whole:
                 units[m - U(1)] = whole
                 continue
-        scripts[script] += 1
+        scripts[script] += script != U(0)
         if script == U(SCRIPT_OTHER):
             if U(units[m - U(1)]) != BLANK:
                 units[m] = BLANK

@@ -20,18 +20,32 @@ from pipeline.text.buffers import buffers
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.han import ONE_SIDE, sides
 from pipeline.text.hashing import U
-from pipeline.text.lid_characters import HAN, SCRIPT_OTHER, SCRIPTS, pairs, table
+from pipeline.text.lid_characters import (
+    BYTES_A_SIGN,
+    CODE_BIT,
+    HAN,
+    SCRIPT_OTHER,
+    SCRIPTS,
+    SIGNS,
+    dominant,
+    pairs,
+    table,
+)
 from pipeline.text.lid_features import FEATURES_A_BYTE, ngrams, read_units
-from pipeline.text.lid_model import DIM, Model
-from pipeline.text.lid_training import dominant, softmax
+from pipeline.text.lid_model import DIM, OTHER, Model
+from pipeline.text.lid_training import softmax
 
 WINDOW, MOST = 256, 8  # bytes of a window, windows of a text
 OVERRUN = 64  # bytes that a window may be longer, to end with a word
-EVEN, SIGNS = U(0x00FF00FF00FF00FF), U(0x8080808080808080)  # every other byte; the sign of each byte
+EVEN, SIGN_BITS = U(0x00FF00FF00FF00FF), U(0x8080808080808080)  # every other byte; the sign of each byte
 F = np.float32
 SURE = F(0.8)  # of a window in another language
 LEAST_LETTERS = 20  # of such a window
 HANS_PRIOR = 1.5  # of 2: Chinese of which no character tells is simplified, as most of it is
+# What is counted of a window: signs of code, letters of each script, then these
+LETTERS = slice(1, len(SCRIPTS))
+FEATURES, BYTES, SIMPLIFIED, TRADITIONAL = range(len(SCRIPTS), len(SCRIPTS) + 4)
+COUNTS = len(SCRIPTS) + 4
 
 
 def find(
@@ -41,13 +55,11 @@ def find(
 
     `only_code` is (n,) bool. A label is an index of `model.names`; -1 where there is nothing to go by."""
     offsets, data = buffers(texts)
-    other = len(model.names) - 1
-    code = np.array([model.names[label] in model.code for label in model.labels])
-    chinese = [model.names.index(n) if n in model.names else -1 for n in ("zh-hans", "zh-hant")]
-    labels, scores, seconds, shares = _find(
-        data, offsets, only_code, table(), *pairs(), sides(), model.embedding.view(np.uint64), model.steps,
-        model.output, model.masks, model.labels, code, other, np.array(chinese),
-    )  # fmt: skip
+    chinese = [model.names.index(name) if name in model.names else -1 for name in ("zh-hans", "zh-hant")]
+    characters = (table(), *pairs(), sides())
+    net = (model.embedding.view(np.uint64), model.steps, model.output, model.masks, model.labels)
+    special = (model.names.index(OTHER), *chinese)
+    labels, scores, seconds, shares = _find(data, offsets, only_code, characters, net, special)
     knots = np.array(model.calibration)
     return labels, np.interp(scores, knots[:, 0], knots[:, 1]), seconds, shares
 
@@ -84,8 +96,8 @@ def add_rows(table, rows, count, sums):  # type: ignore[no-untyped-def]
         a, b, c, d, e, f, g, h = U(0), U(0), U(0), U(0), U(0), U(0), U(0), U(0)
         for at in range(first, last):
             row = rows[at]
-            x, y = table[row, 0] ^ SIGNS, table[row, 1] ^ SIGNS
-            z, w = table[row, 2] ^ SIGNS, table[row, 3] ^ SIGNS
+            x, y = table[row, 0] ^ SIGN_BITS, table[row, 1] ^ SIGN_BITS
+            z, w = table[row, 2] ^ SIGN_BITS, table[row, 3] ^ SIGN_BITS
             a += x & EVEN
             b += x >> U(8) & EVEN
             c += y & EVEN
@@ -108,20 +120,37 @@ def add_rows(table, rows, count, sums):  # type: ignore[no-untyped-def]
 
 
 @piece
-def judge(sums, count, scripts, steps, output, masks, hidden, scores, allowed, only_code, code):  # type: ignore[no-untyped-def]
+def read_window(data, at, stop, characters, table, units, rows, start, counts, sums):  # type: ignore[no-untyped-def]
+    """Adds what stands in a window to `counts`, (COUNTS,) int64, and its features' rows to `sums`, (DIM,) int32."""
+    entries, keys, values, sides = characters
+    start[0] = 0
+    m = read_units(data, at, stop, entries, keys, values, units, counts, U(len(table)), rows, start)
+    counts[FEATURES] = ngrams(units, m, U(len(table)), rows, start[0])
+    counts[BYTES] = stop - at
+    add_rows(table, rows, counts[FEATURES], sums)
+    if counts[HAN]:
+        for i in range(m):
+            side = sides[units[i]]
+            counts[SIMPLIFIED] += side == ONE_SIDE[0]
+            counts[TRADITIONAL] += side == ONE_SIDE[1]
+
+
+@piece
+def judge(sums, counts, net, hidden, scores, allowed, only_code):  # type: ignore[no-untyped-def]
     """Fills `scores` with the chance of each class; False if no class comes into question."""
-    script = dominant(scripts)
-    some = False
+    _, steps, output, masks, _ = net
+    script, some = dominant(counts), False
+    signs = counts[SIGNS] * BYTES_A_SIGN >= counts[BYTES]
     for c in range(len(scores)):
-        allowed[c] = code[c] if only_code else masks[c] >> script & 1
+        code = masks[c] & CODE_BIT != 0
+        allowed[c] = code if only_code else masks[c] >> script & 1 and (signs or not code)
         some |= allowed[c]
-    if not some or not count:
+    if not some or not counts[FEATURES]:
         return False
-    share = F(1) / np.sqrt(F(count))
+    share = F(1) / np.sqrt(F(counts[FEATURES]))
     scores[:] = 0
     for j in range(DIM):
         hidden[j] = F(sums[j]) * steps[j] * share
-    for j in range(DIM):
         for c in range(len(scores)):
             scores[c] += hidden[j] * output[j, c]
     softmax(scores, allowed)
@@ -142,93 +171,77 @@ def best_label(scores, labels, other):  # type: ignore[no-untyped-def]
     return labels[best], scores[best], others
 
 
+@piece
+def decide(counts, scores, labels, special, only_code):  # type: ignore[no-untyped-def]
+    """(label, score) of a whole text, given the chance of each class."""
+    other, hans, hant = special
+    label, score, others = best_label(scores, labels, other)
+    if only_code:
+        return label, np.float64(score)
+    foreign = counts[SCRIPT_OTHER] / counts[LETTERS].sum()
+    whole, rest = score * (1 - foreign), others * (1 - foreign) + foreign
+    if rest >= whole:
+        return other, rest
+    if label == hans:
+        side = (counts[SIMPLIFIED] + HANS_PRIOR) / (counts[SIMPLIFIED] + counts[TRADITIONAL] + 2)
+        return (hans if side >= 0.5 else hant), whole * max(side, 1 - side)
+    return label, whole
+
+
+@piece
+def second(label, windows, sums, counts, net, special, hidden, scores, allowed, letters):  # type: ignore[no-untyped-def]
+    """(label, share of the letters) of the windows that are sure to be in another language; (-1, 0) if none is."""
+    other, hans, hant = special
+    letters[:] = 0
+    for w in range(windows):
+        here = counts[w, LETTERS].sum()
+        if here >= LEAST_LETTERS and judge(sums[w], counts[w], net, hidden, scores, allowed, False):
+            which, chance, _ = best_label(scores, net[4], other)
+            if chance >= SURE and which != label and not (which == hans and label == hant):
+                letters[which] += here
+    best = 0
+    for which in range(other):
+        if letters[which] > letters[best]:
+            best = which
+    if not letters[best] or best == other:
+        return -1, 0.0
+    return best, letters[best] / counts[MOST, LETTERS].sum()
+
+
 @kernel
-def _find(
-    data,
-    offsets,
-    only_code,
-    entries,
-    keys,
-    values,
-    sides,
-    embedding,
-    steps,
-    output,
-    masks,
-    labels,
-    code,
-    other,
-    chinese,
-):  # type: ignore[no-untyped-def]
-    n, classes, rows = len(offsets) - 1, output.shape[1], U(embedding.shape[0])
-    found, scores_out = np.full(n, -1, np.int32), np.zeros(n)
+def _find(data, offsets, only_code, characters, net, special):  # type: ignore[no-untyped-def]
+    n, classes = len(offsets) - 1, net[2].shape[1]
+    found, scores_found = np.full(n, -1, np.int32), np.zeros(n)
     seconds, shares = np.full(n, -1, np.int32), np.zeros(n)
     room = WINDOW + 2 * OVERRUN + 8
-    units, out = np.empty(room, np.uint32), np.empty(room * FEATURES_A_BYTE, np.uint32)
+    units, rows = np.empty(room, np.uint32), np.empty(room * FEATURES_A_BYTE, np.uint32)
     start = np.zeros(1, np.int64)
-    sums, counts = np.zeros((MOST + 1, DIM), np.int32), np.zeros(MOST + 1, np.int64)
-    scripts = np.zeros((MOST + 1, len(SCRIPTS)), np.int64)
+    # of each window, and of all of them in the last row
+    sums, counts = np.zeros((MOST + 1, DIM), np.int32), np.zeros((MOST + 1, COUNTS), np.int64)
     hidden, scores, allowed = np.zeros(DIM, F), np.zeros(classes, F), np.zeros(classes, np.bool_)
-    letters_of = np.zeros(other + 1, np.int64)
+    letters = np.zeros(special[0] + 1, np.int64)
     for d in range(n):
-        begin, end = offsets[d], offsets[d + 1]
-        windows = min(MOST, (end - begin + WINDOW - 1) // WINDOW)
+        windows = min(MOST, (offsets[d + 1] - offsets[d] + WINDOW - 1) // WINDOW)
         sums[:] = 0
         counts[:] = 0
-        scripts[:] = 0
-        simplified, traditional = 0, 0
-        stop = begin
+        stop = offsets[d]
         for w in range(windows):
-            at, stop = window(data, begin, end, w, windows, stop)
-            start[0] = 0
-            m = read_units(data, at, stop, entries, keys, values, units, scripts[w], rows, out, start)
-            counts[w] = ngrams(units, m, rows, out, start[0])
-            add_rows(embedding, out, counts[w], sums[w])
-            if scripts[w, HAN]:
-                for i in range(m):
-                    side = sides[units[i]]
-                    simplified += side == ONE_SIDE[0]
-                    traditional += side == ONE_SIDE[1]
-            counts[MOST] += counts[w]
+            at, stop = window(data, offsets[d], offsets[d + 1], w, windows, stop)
+            read_window(data, at, stop, characters, net[0], units, rows, start, counts[w], sums[w])
             for j in range(DIM):
                 sums[MOST, j] += sums[w, j]
-            for s in range(len(SCRIPTS)):
-                scripts[MOST, s] += scripts[w, s]
-        letters = scripts[MOST].sum() - scripts[MOST, 0]
-        if not letters:
+            for k in range(COUNTS):
+                counts[MOST, k] += counts[w, k]
+        if not counts[MOST, LETTERS].sum():
             continue
-        foreign = scripts[MOST, SCRIPT_OTHER] / letters
-        if not judge(
-            sums[MOST], counts[MOST], scripts[MOST], steps, output, masks, hidden, scores, allowed, only_code[d], code
-        ):
-            found[d], scores_out[d] = other, foreign
+        if not judge(sums[MOST], counts[MOST], net, hidden, scores, allowed, only_code[d]):
+            if not only_code[d]:
+                found[d] = special[0]
+                scores_found[d] = counts[MOST, SCRIPT_OTHER] / counts[MOST, LETTERS].sum()
             continue
-        label, score, others = best_label(scores, labels, other)
-        others = others * (1 - foreign) + foreign
-        score *= 1 - foreign
-        if others >= score and not only_code[d]:
-            label, score = other, others
-        if label == chinese[0]:
-            side = (simplified + HANS_PRIOR) / (simplified + traditional + 2)
-            if side < 0.5:
-                label = chinese[1]
-            score *= max(side, 1 - side)
-        found[d], scores_out[d] = label, score
+        found[d], scores_found[d] = decide(counts[MOST], scores, net[4], special, only_code[d])
         if windows > 1 and not only_code[d]:
-            letters_of[:] = 0
-            for w in range(windows):
-                here = scripts[w].sum() - scripts[w, 0]
-                if here >= LEAST_LETTERS and judge(
-                    sums[w], counts[w], scripts[w], steps, output, masks, hidden, scores, allowed, False, code
-                ):
-                    which, chance, others = best_label(scores, labels, other)
-                    same = which == label or (which == chinese[0] and label == chinese[1])
-                    if chance >= SURE and not same and which != other:
-                        letters_of[which] += here
-            best = 0
-            for which in range(other):
-                if letters_of[which] > letters_of[best]:
-                    best = which
-            if letters_of[best]:
-                seconds[d], shares[d] = best, letters_of[best] / letters
-    return found, scores_out, seconds, shares
+            seconds[d], shares[d] = second(
+                found[d], windows, sums, counts, net, special, hidden, scores, allowed, letters
+            )
+    return found, scores_found, seconds, shares

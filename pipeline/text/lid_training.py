@@ -3,16 +3,16 @@
 The method is fastText's (Joulin et al. 2016, arXiv:1607.01759): features of a piece of text -> mean of their rows (DIM)
 -> scores of the classes. In: the text of each group one behind the other, the class of each group. Out: the matrices.
 
-Sample n is a function of (seed, n) alone: its group is drawn by weight, its place in the group's text, its length (short
-ones more often), and whether it loses its marks or its signs. So there is no order to shuffle, and the same texts,
-weights and seed give the same bits: one thread, and no function of the machine's mathematics library.
+Sample n is a function of (seed, n) alone: its group is drawn by weight, its place in the group's text, its length
+(short ones more often), and whether it loses its marks or its signs. So there is no order to shuffle, and the same
+texts, weights and seed give the same bits: one thread, and no function of the machine's mathematics library.
 """
 
 import numpy as np
 
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import U, mix
-from pipeline.text.lid_characters import SCRIPTS
+from pipeline.text.lid_characters import BYTES_A_SIGN, CODE_BIT, SCRIPTS, SIGNS, dominant
 from pipeline.text.lid_features import FEATURES_A_BYTE, ngrams, read_units
 from pipeline.text.lid_model import DIM
 
@@ -46,16 +46,6 @@ def softmax(scores, allowed):  # type: ignore[no-untyped-def]
         total += scores[c]
     for c in range(len(scores)):
         scores[c] /= total
-
-
-@piece
-def dominant(scripts):  # type: ignore[no-untyped-def]
-    """The script that most letters are of; 0 where there is no letter."""
-    best = 0
-    for s in range(1, len(scripts)):
-        if scripts[s] > scripts[best] or (best == 0 and scripts[s] > 0):
-            best = s
-    return best
 
 
 @piece
@@ -144,11 +134,12 @@ def train(
             data, at, stop, table, keys, values, bare, toneless, rows, units, scripts, out, start, chance(seed, n, 3)
         )
         target = classes[group]
-        if k == 0 or not masks[target] >> script & 1:
+        signs = scripts[SIGNS] * BYTES_A_SIGN >= stop - at
+        for c in range(count):
+            allowed[c] = masks[c] >> script & 1 and (signs or not masks[c] & CODE_BIT)
+        if k == 0 or not allowed[target]:
             skipped += 1
             continue
-        for c in range(count):
-            allowed[c] = masks[c] >> script & 1
         share = F(1) / np.sqrt(F(k))
         hidden[:] = 0
         for f in range(k):
