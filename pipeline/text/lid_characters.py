@@ -84,7 +84,7 @@ def _entry(code: int, script: int) -> int:
     look = _look(char, category)
     if code in _APOSTROPHES:
         return APOSTROPHE | LETTER << KIND_AT | look << LOOK_AT
-    if (category[0] not in "LM" and category not in ("Cf", "Cc") and code != 0xFFFC) or char in "\t\n\v\f\r\x85":
+    if (category[0] not in "LM" and category not in ("Cf", "Cc")) or char in "\t\n\v\f\r\x85":
         return SPACE | look << LOOK_AT | (char in CODE_SIGNS) << SIGN_AT
     if category[0] == "C" or code in _ARABIC_VOWELS:
         return NOTHING << KIND_AT
