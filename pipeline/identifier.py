@@ -99,8 +99,8 @@ class Classes:
     lots: Mapping[str, str]  # {other language: its lot}
 
 
-def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> Model:
-    """The model. Raises RunError where there is too little to learn from."""
+def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> tuple[Model, dict[str, Any]]:
+    """The model, and what there is to say about it. Raises RunError where there is too little to learn from."""
     texts = {group: text for group, text in sorted(texts.items()) if len(text) >= LEAST_TEXT and _of_use(group, text)}
     classes = classify(texts)
     data = np.frombuffer(b"".join(texts.values()), np.uint8)
@@ -114,17 +114,14 @@ def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> Model:
         toneless(), embedding, output, np.float64(config.rate), np.uint64(config.seed), config.samples,
     )  # fmt: skip
     rows, steps = quantised(embedding)
-    about = {
-        "bytes": {f"{kind} {lang}": len(text) for (kind, lang), text in texts.items()},
-        "lots": dict(sorted(classes.lots.items())),
-        "samples": config.samples,
-        "skipped": int(skipped),
-        "loss": round(float(loss), 4),
-    }
-    return Model(
+    told = {"samples": config.samples, "skipped": int(skipped), "loss": round(float(loss), 4)}
+    model = Model(
         rows, steps, output, masks.astype(np.int32), classes.labels, classes.names, classes.code,
-        config.calibration, about,
+        config.calibration, told,
     )  # fmt: skip
+    read = {f"{kind} {lang}": len(text) for (kind, lang), text in texts.items()}
+    lots = {lang: lot[1:] for lang, lot in sorted(classes.lots.items())}
+    return model, {**told, "labels": list(model.names), "classes": len(model.labels), "bytes": read, "lots": lots}
 
 
 def _of_use(group: Group, text: bytes) -> bool:

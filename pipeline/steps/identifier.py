@@ -77,7 +77,7 @@ class IdentifierWork:
         return Task(f"{MODULE}:make", arguments, memory=TRAIN_BASE + TRAIN_FACTOR * size, bytes=size)
 
     def manifest(self, step: Step) -> dict[str, Any]:
-        """`about`: labels, bytes of text by language, what each other language is nearest to, the last loss."""
+        """`about`: labels, bytes of text by language, the lots of other languages, the last loss."""
         made = marked(step, "made")
         return {**merged([made]), "about": made["about"]}
 
@@ -106,9 +106,8 @@ def sample_shard(
 def make(folder: str, samples: list[str], config: dict[str, Any]) -> dict[str, Any]:
     """Task: trains on the samples, in their order."""
     step = Step(Path(folder))
-    model = learn(_by_language(samples), IdentifierConfig.model_validate(config))
+    model, about = learn(_by_language(samples), IdentifierConfig.model_validate(config))
     path = step.folder / IDENTIFIER
-    about = {**model.about, "labels": list(model.names), "classes": len(model.labels)}
     step.mark("made", {"about": about}, {path: write_bytes(path, model.to_bytes())})
     return {}
 
