@@ -1,5 +1,6 @@
 """What the language identifier reads, in plain Python: the definitions that its kernels are held to."""
 
+import itertools
 import unicodedata
 
 WORD, PAIR, LOOK = 0x5851F42D4C957F2D, 0x14057B7EF767814F, 0x2545F4914F6CDD1D
@@ -135,5 +136,5 @@ def features(text, rows):
                 found.append(row_of(rolled(map(ord, reversed(gram[:-1])), ord(gram[-1]) + 1), rows))
     words = [rolled(map(ord, word)) for word in chars.split()]
     found += [row_of(h * WORD & MASK, rows) for h, word in zip(words, chars.split(), strict=True) if len(word) > 3]
-    found += [row_of((a * PAIR + b * WORD) & MASK, rows) for a, b in zip(words, words[1:], strict=False) if a and b]
+    found += [row_of((a * PAIR + b * WORD) & MASK, rows) for a, b in itertools.pairwise(words) if a and b]
     return sorted(found)
