@@ -32,11 +32,12 @@ JOINED = {"tw": "ak", "zh-hant": "zh-hans"}  # one class each: n-grams do not te
 MOST_ROWS = 124_000  # 4 MB with what stands beside them
 PROFILE, PROFILE_ROWS = 200_000, 1 << 15  # bytes of a language's text and size of the profile that it is compared by
 NEIGHBOUR = 0.8  # a cosine from which on a language outside the 46 is a class of its own
+NEIGHBOUR_WEIGHT = 8  # such a language is met so much more often than others of its size: it is where mistakes are made
 # Left out of "none of them": what readers call by the name of one of the 46, and what is written as it is
 VARIETIES = {
     "ar": {"acm", "aeb", "ajp", "apc", "apd", "arb", "arq", "ars", "ary", "arz", "ayl", "mey"},
     "ak": {"abr", "fat"},
-    "bm": {"dyu"},
+    "bm": {"dyu", "emk", "man", "mku", "msc", "mwk"},
     "ne": {"dty"},
     "sw": {"swc"},
     "zh-hans": {"cdo", "cjy", "cpx", "gan", "hsn", "mnp", "wuu"},
@@ -199,6 +200,8 @@ def _cumulative(texts: Mapping[Group, bytes], classes: Classes, config: Identifi
     # rounded, so that the last bit of a machine's `pow` cannot decide about a sample
     weights = np.array([round(float(len(text)) ** config.alpha, 6) for text in texts.values()])
     lot = np.array([0 if kind == CODE else 1 if lang in LANGUAGES else 2 for kind, lang in texts])
+    near = np.array([classes.lots.get(lang) == f"~{lang}" for _, lang in texts])
+    weights[(lot == 2) & near] *= NEIGHBOUR_WEIGHT
     for number, share in enumerate((config.code, 1 - config.code - config.other, config.other)):
         weights[lot == number] *= share / max(weights[lot == number].sum(), 1e-9)
     return np.cumsum(weights) / weights.sum()

@@ -33,6 +33,9 @@ CODE_SIGNS = "{}=<>[]$_\\*&|;#@^~"
 CODE_BIT = 1 << 15  # of a class's scripts: it is a programming language
 BYTES_A_SIGN = 64  # a text with fewer signs is not code
 SCRIPT_AT, KIND_AT, SIGN_AT, LOOK_AT = 16, 20, 22, 24
+# Where characters are syllables or words, each counts for three letters; a kana for twelve, because Japanese is written
+# in Han too, and Chinese is not written in kana
+SYLLABLE, KANA_WEIGHT = 3, 12
 SPACE = 32  # the unit that stands for any gap
 APOSTROPHE = 0x27
 
@@ -128,6 +131,17 @@ def pairs() -> tuple[np.ndarray, np.ndarray]:
 def slot(key: int) -> int:
     """Where the search for a pair begins."""
     return (key * 0x9E3779B1 & 0xFFFFFFFF) >> 20
+
+
+@piece
+def weight(code):  # type: ignore[no-untyped-def]
+    """How many letters a character (uint64) counts for."""
+    if code < U(0x2E80):
+        return 1
+    if (U(0x3041) <= code <= U(0x3096)) or (U(0x30A1) <= code <= U(0x30FA)):
+        return KANA_WEIGHT
+    wide = code <= U(0xA4CF) or (U(0xAC00) <= code <= U(0xD7AF)) or (U(0xF900) <= code <= U(0xFAFF))
+    return SYLLABLE if wide or U(0x20000) <= code < U(0x40000) else 1
 
 
 @piece

@@ -29,6 +29,7 @@ from pipeline.text.lid_characters import (
     SIGN_AT,
     SIGNS,
     compose,
+    weight,
 )
 
 FEATURES_A_BYTE = 10
@@ -97,7 +98,8 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
             if whole:
                 units[m - U(1)] = whole
                 continue
-        scripts[script] += script != U(0)
+        if script:
+            scripts[script] += weight(code)
         if script == U(SCRIPT_OTHER):
             if U(units[m - U(1)]) != BLANK:
                 units[m] = BLANK

@@ -69,8 +69,17 @@ def composed(letter, mark):
     return None
 
 
+def weight_of(char):
+    """Letters that a character counts for: a kana twelve; Han, Hangul and all between them three; others one."""
+    code = ord(char)
+    if 0x3041 <= code <= 0x3096 or 0x30A1 <= code <= 0x30FA:
+        return 12
+    blocks = [(0x2E80, 0xA4CF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF)]
+    return 3 if any(a <= code <= b for a, b in blocks) else 1
+
+
 def units(text):
-    """(characters between blanks, {script: letters}, signs of code)"""
+    """(characters between blanks, {script: weight of its letters}, signs of code)"""
     out, scripts, signs = [" "], {}, 0
     for char in text:
         kind = kind_of(char)
@@ -87,7 +96,7 @@ def units(text):
         if shared and ord(char) < 0x10000:
             out.append(folded(char))
             continue
-        scripts[script] = scripts.get(script, 0) + 1
+        scripts[script] = scripts.get(script, 0) + weight_of(char)
         if script == "other":
             out += [" "] * (out[-1] != " ")
         else:
