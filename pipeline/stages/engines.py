@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +26,7 @@ from langdetect.lang_detect_exception import LangDetectException
 from pipeline.document import UNDETERMINED
 from pipeline.errors import ConfigError
 from pipeline.text.buffers import buffers
+from pipeline.text.han import writing
 from pipeline.text.languages import CLUSTERS, canonical
 from pipeline.text.lid_model import Model, built_in, load
 from pipeline.text.lid_scan import find
@@ -167,7 +169,7 @@ class FastText(_OneByOne):
     def find_one(self, text: bytes) -> Sequence[Found]:
         line = " ".join(text.decode("utf-8", errors="ignore").split())  # it reads one line
         found = self._predict(line + "\n", 1, 0.0, "strict") if line else ()
-        return [(_plain(label), min(float(chance), 1.0)) for chance, label in found]
+        return [(_plain(label, line), min(float(chance), 1.0)) for chance, label in found]
 
 
 def _known(lang: str, codes: set[str]) -> bool:
@@ -176,8 +178,15 @@ def _known(lang: str, codes: set[str]) -> bool:
     return not near.isdisjoint(codes)
 
 
-def _plain(label: str) -> str:
-    return canonical(label.removeprefix("__label__"))
+def _plain(label: str, text: str = "") -> str:
+    """Our code for `__label__swh_Latn`; where a model tells no writing of Chinese, the characters of `text` do."""
+    code = label.removeprefix("__label__")
+    return writing(text) if code in ("zh", "zho", "cmn") else canonical(code)
+
+
+def distribution_of(module: str, otherwise: str) -> str:
+    """The package that brings a module, where several do."""
+    return packages_distributions().get(module, [otherwise])[0]
 
 
 def _load_fasttext(path: Path) -> Callable[..., Sequence[tuple[float, str]]]:

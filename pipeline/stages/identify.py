@@ -17,7 +17,7 @@ from pipeline.digest import file_sha256
 from pipeline.document import CODE, UNDETERMINED
 from pipeline.errors import ConfigError
 from pipeline.stages.base import Outcome, RowStage
-from pipeline.stages.engines import Engine, engine
+from pipeline.stages.engines import Engine, distribution_of, engine
 from pipeline.text.languages import canonical, same
 from pipeline.text.lid_model import BUILT_IN
 from pipeline.units import Share
@@ -94,7 +94,9 @@ class Identify(RowStage):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        return {"seedbed": (), "fasttext": ("fasttext-predict",)}.get(self.engine, (self.engine,))
+        if self.engine == "seedbed":
+            return ()
+        return (distribution_of("fasttext", "fasttext-predict"),) if self.engine == "fasttext" else (self.engine,)
 
     @property
     def writes(self) -> tuple[str, ...]:

@@ -29,6 +29,13 @@ def sides() -> np.ndarray:
     return out
 
 
+def writing(text: str) -> str:
+    """`zh-hans` or `zh-hant`, by which side's characters are more; simplified where none tells."""
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)
+    found = np.bincount(sides()[codes[codes < 0x10000]], minlength=3)
+    return "zh-hant" if found[ONE_SIDE[1]] > found[ONE_SIDE[0]] else "zh-hans"
+
+
 def _encoded(code: int, charset: str) -> int:
     """The character's two bytes there as a number; 0 if the set lacks it."""
     try:

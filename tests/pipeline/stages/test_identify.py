@@ -189,3 +189,6 @@ def test_fasttext_labels_are_understood():
     assert engine.find_one(b" \n") == []
     assert engine.known("sw")
     assert not engine.known("en")
+    engine._predict = lambda line, k, least, errors: [(0.9, "__label__zh")]
+    assert engine.find_one(CHINESE.encode()) == [("zh-hant", 0.9)]  # lid.176 tells no writing; the characters do
+    assert engine.find_one("人民".encode()) == [("zh-hans", 0.9)]
