@@ -32,7 +32,7 @@ JOINED = {"tw": "ak", "zh-hant": "zh-hans"}  # one class each: n-grams do not te
 MOST_ROWS = 124_000  # 4 MB with what stands beside them
 PROFILE, PROFILE_ROWS = 200_000, 1 << 15  # bytes of a language's text and size of the profile that it is compared by
 NEIGHBOUR = 0.8  # a cosine from which on a language outside the 46 is a class of its own
-NEIGHBOUR_WEIGHT = 8  # such a language is met so much more often than others of its size: it is where mistakes are made
+NEIGHBOUR_WEIGHT = 4  # such a language is met so much more often than others of its size: it is where mistakes are made
 # Left out of "none of them": what readers call by the name of one of the 46, and what is written as it is
 VARIETIES = {
     "ar": {"acm", "aeb", "ajp", "apc", "apd", "arb", "arq", "ars", "ary", "arz", "ayl", "mey"},
@@ -40,7 +40,21 @@ VARIETIES = {
     "bm": {"dyu", "emk", "man", "mku", "msc", "mwk"},
     "ne": {"dty"},
     "sw": {"swc"},
-    "zh-hans": {"cdo", "cjy", "cpx", "gan", "hsn", "mnp", "wuu"},
+    "zh-hans": {
+        "cdo",
+        "cjy",
+        "cpx",
+        "gan",
+        "hak-hans",
+        "hak-hant",
+        "hsn",
+        "lzh",
+        "mnp",
+        "nan-hans",
+        "nan-hant",
+        "wuu",
+        "yue",
+    },
 }
 LEAST_SCRIPT = 0.05  # of the letters of a class, for a script to be one that it is written in
 LEAST_TEXT = 500  # bytes of a language: less is left out
@@ -127,7 +141,8 @@ def learn(texts: Mapping[Group, bytes], config: IdentifierConfig) -> tuple[Model
 
 def _of_use(group: Group, text: bytes) -> bool:
     """Not a variety of one of the 46, and not in a script that none of them has: the script alone tells that."""
-    if group[1].split("-")[0] in set().union(*VARIETIES.values()):
+    code = group[1].lower()
+    if {code, code.split("-")[0]} & set().union(*VARIETIES.values()):
         return False
     _, scripts = counts(np.frombuffer(text[:PROFILE], np.uint8), table(), *pairs(), np.uint64(PROFILE_ROWS))
     return bool(2 * scripts[SCRIPT_OTHER] < scripts[1:].sum())
