@@ -53,7 +53,7 @@ def isotonic(scores: np.ndarray, right: np.ndarray, weights: np.ndarray) -> list
 
 
 def knots(scores: np.ndarray, right: np.ndarray, weights: np.ndarray) -> list[list[float]]:
-    """Pairs from [0, 0] to [1, what the surest are]: of tenths of the score, and of equal weight where there is much."""
+    """Pairs from [0, 0] to [1, what the surest are]: by tenths of the score, finer where there is much of it."""
     order = np.argsort(scores, kind="stable")
     place = np.cumsum(weights[order]) / weights.sum()
     even = np.interp(np.linspace(0, 1, BINS + 1), place, scores[order])
