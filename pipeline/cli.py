@@ -36,7 +36,12 @@ from pipeline.text.languages import canonical
 from pipeline.trace import trace as trace_document
 from pipeline.units import say_bytes
 
-SECTIONS = {"run": configs.RunSettings, "tokenizer": configs.TokenizerConfig, "pack": configs.PackConfig}
+SECTIONS = {
+    "run": configs.RunSettings,
+    "identifier": configs.IdentifierConfig,
+    "tokenizer": configs.TokenizerConfig,
+    "pack": configs.PackConfig,
+}
 INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
 app = typer.Typer(

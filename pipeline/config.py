@@ -1,6 +1,6 @@
 """The config of a run, read whole before anything starts: every mistake in it is told at once.
 
-    load("configs/demo.yaml") -> Config(run, sources, stages, tokenizer, pack, shard_size)
+    load("configs/demo.yaml") -> Config(run, sources, stages, identifier, tokenizer, pack, shard_size)
 
 Everything outside `run:` may change bytes and goes into recipes; nothing in `run:` does. No expressions, no
 templating: a stage is its name, or its name with parameters, and may have a `where:` beside it.
@@ -18,6 +18,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import ConfigError
+from pipeline.identifier import IdentifierConfig
 from pipeline.pack import PackConfig
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
@@ -28,7 +29,7 @@ from pipeline.units import Share, Size, parse_size
 from pipeline.yamlsafe import load as load_yaml
 
 Problems = list[str]
-SECTIONS = ("run", "sources", "stages", "tokenizer", "pack", "shard_size")
+SECTIONS = ("run", "sources", "stages", "identifier", "tokenizer", "pack", "shard_size")
 
 
 class RunSettings(BaseModel):
@@ -80,6 +81,7 @@ class Config(BaseModel):
     run: RunSettings = RunSettings()
     sources: tuple[Source, ...]
     stages: tuple[Stage, ...] = ()
+    identifier: IdentifierConfig | None = None
     tokenizer: TokenizerConfig | None = None
     pack: PackConfig | None = None
     shard_size: Size = 16_000_000  # bytes of text after which a shard is cut
@@ -129,6 +131,7 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
     if not sources and "sources" not in "".join(problems):
         problems.append("sources: there is none; add one, for example `- jsonl: {name: news, path: data/*.jsonl.zst}`")
     stages = [_stage(item, f"stages[{i}]", problems) for i, item in enumerate(_listed(raw, "stages", problems))]
+    identifier = _section(IdentifierConfig, raw, "identifier", problems)
     tokenizer = _section(TokenizerConfig, raw, "tokenizer", problems)
     pack = _section(PackConfig, raw, "pack", problems)
     if "pack" in raw and "tokenizer" not in raw:
@@ -144,6 +147,7 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
         run=run,
         sources=tuple(ordered),
         stages=tuple(s for s in stages if s),
+        identifier=identifier,
         tokenizer=tokenizer,
         pack=pack,
         shard_size=shard_size,

@@ -2,7 +2,7 @@
 
     sources -> 00-source.<name>-<address> each
     stages  -> 01-<stage>-<address>, 02-… , in the order of the config
-    tokenizer, encode, packed
+    identifier, tokenizer, encode, packed
 
 The recipe of a step names all that its bytes depend on, the address of the step before included; so the plan alone
 says what a change of the config makes again, and what stands already.
@@ -35,7 +35,7 @@ class Planned:
     """A step to be: what it is called, what it depends on, where it stands."""
 
     name: str  # of the stage, or `source.<name>`
-    kind: str  # source, row, corpus, tokenizer, encode, packed
+    kind: str  # source, row, corpus, identifier, tokenizer, encode, packed
     recipe: dict[str, Any]
     step: Step
     settings: Any  # the Source, the Stage, or the part of the config
@@ -99,11 +99,17 @@ def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, w
 
 
 def _tail(config: Config, number: int, before: list[str]) -> list[Planned]:
-    """Tokenizer, encode and packed, as far as the config asks for them."""
+    """Identifier, tokenizer, encode and packed, as far as the config asks for them."""
     out: list[Planned] = []
+    workdir = config.run.workdir
+    if config.identifier is not None:
+        made = config.identifier
+        recipe = _recipe("identifier", made.version, made.parameters(), made.packages, before)
+        recipe["unicode"] = unicodedata.unidata_version
+        out.append(_planned("identifier", "identifier", number, recipe, workdir, made))
+        number += 1
     if config.tokenizer is None:
         return out
-    workdir = config.run.workdir
     parameters = config.tokenizer.parameters()
     recipe = _recipe("tokenizer", config.tokenizer.version, parameters, config.tokenizer.packages, before)
     out.append(_planned("tokenizer", "tokenizer", number, recipe, workdir, config.tokenizer))

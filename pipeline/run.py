@@ -35,6 +35,7 @@ from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
 from pipeline.steps.encode import EncodeWork
+from pipeline.steps.identifier import IdentifierWork
 from pipeline.steps.pack import PackWork
 from pipeline.steps.parts import PartsWork
 from pipeline.steps.rows import MATCHED, RowsWork
@@ -119,6 +120,8 @@ class _Run:
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
         by_kind = {p.kind: p for p in self.planned}
+        if "identifier" in by_kind and not (identifier := by_kind["identifier"]).step.sealed:
+            yield IdentifierWork(identifier.step, identifier.settings, corpus, self._kept()), [identifier]
         if "tokenizer" not in by_kind:
             return
         tokenizer, encode = by_kind["tokenizer"], by_kind["encode"]

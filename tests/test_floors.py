@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PIPELINE_FLOORS = [
     ["errors", "units", "digest"],
     ["text", "document"],
-    ["sources", "stages", "tokenizer", "encode", "pack", "yamlsafe", "monitor"],
+    ["sources", "stages", "identifier", "tokenizer", "encode", "pack", "yamlsafe", "monitor"],
     ["store"],
     ["engine", "fingerprint"],
     ["steps"],
