@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from pipeline.errors import ConfigError
-from pipeline.sources.codes import checked
+from pipeline.sources.codes import by_language, checked
 from pipeline.stages.base import Outcome, RowStage, dropped_table
 from pipeline.text.languages import canonical, same
 
@@ -61,10 +61,8 @@ class Keep(RowStage):
     @field_validator("lang", mode="before")
     @classmethod
     def _by_language(cls, value: Any) -> Any:
-        pairs = _pairs(value)
-        if not isinstance(pairs, list | tuple):
-            return value
-        return sorted(((checked(str(lang)), _pairs(bounds)) for lang, bounds in pairs), key=lambda pair: pair[0])
+        pairs = by_language(value)
+        return [(lang, _pairs(bounds)) for lang, bounds in pairs] if isinstance(pairs, list) else pairs
 
     @field_validator("bounds", "lang")
     @classmethod

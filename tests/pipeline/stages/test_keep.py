@@ -91,7 +91,7 @@ def test_a_tighter_bound_never_keeps_more(words, low, width, more):
         ({"bounds": {"words": [1]}}, "Field required|too_short|at least 2|words"),
         ({"bounds": {"words": [float("nan"), 2]}}, "finite"),
         ({"lang": {"en": {"words": [5, 2]}}}, "holds nothing"),
-        ({"lang": {"eng": {"words": [1, 2]}, "en": {"words": [1, 3]}}}, "'en' is bound twice"),
+        ({"lang": {"eng": {"words": [1, 2]}, "en": {"words": [1, 3]}}}, "'en' is named twice"),
         ({"bound": {"words": [1, 2]}}, "Extra inputs"),
     ],
 )
