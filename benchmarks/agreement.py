@@ -25,6 +25,7 @@ import zstandard
 from environments import python_of
 
 from pipeline.config import load
+from pipeline.document import TEXT
 from pipeline.stages.base import RowStage
 from pipeline.stages.c4_lines import C4Lines
 from pipeline.stages.keep import Keep
@@ -107,9 +108,12 @@ def recipes() -> dict[str, list[RowStage]]:
 def decide(stages: list[RowStage], docs: pa.Table) -> list[tuple[str, str | None]]:
     """(datatrove's name for our reason, the edited text of C4's filters) of each document."""
     edited = isinstance(stages[0], C4Lines)
+    emptied: list[int] = []  # C4 drops these as too short, which they are
     answers: list[tuple[str, str | None]] = [("", None)] * docs.num_rows
     for stage in stages:
         outcome = stage.apply(docs)
+        if isinstance(stage, C4Lines):
+            emptied = outcome.dropped.column("row").to_pylist()
         for name, column in outcome.columns.items():
             if name == "text":
                 old = docs.column("text").to_pylist()
@@ -125,6 +129,8 @@ def decide(stages: list[RowStage], docs: pa.Table) -> list[tuple[str, str | None
             for row in outcome.dropped.to_pylist():
                 reason = REASONS[row["reason"], row["value"] < row["limit"]]
                 answers[row["row"]] = (reason, None)
+    for row in emptied:
+        answers[row] = ("too_few_sentences", None)
     return answers
 
 
@@ -154,7 +160,9 @@ def theirs(python: Path, splitter: str, lang: str, texts: list[str]) -> list[dic
 def rows(python: Path, own: bool, found: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
     """One for each language and filter: documents, dropped by each, decisions and reasons that differ, edits too."""
     for lang, texts in found.items():
-        docs = pa.table({"text": pa.array(texts, pa.large_string()), "lang": [lang] * len(texts)})
+        docs = pa.table(
+            {"text": pa.array(texts, pa.large_string()), "kind": [TEXT] * len(texts), "lang": [lang] * len(texts)}
+        )
         answers = theirs(python, "own" if own else "ours", lang, texts)
         for name, stages in recipes().items():
             if name not in answers[0]:

@@ -20,7 +20,8 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.inspection.inspected import QUANTILES, Axis, Inspected, Limits, Sample, Spread
 from pipeline.plan import Planned
 from pipeline.stages.base import Where
-from pipeline.stages.keep import SHARES, Keep
+from pipeline.stages.keep import Keep
+from pipeline.stages.shares import UP_TO_ONE
 from pipeline.steps.source import shards_of
 from pipeline.store.layers import Shard, read_shard
 from pipeline.units import say_bytes
@@ -74,7 +75,7 @@ def inspect(planned: Sequence[Planned], question: Question, memory: int) -> Insp
         broken[rows] = own.breaks(seen.values[rows])
     distinct = set(limits.values())
     common = next(iter(distinct)) if len(distinct) == 1 else Limits()
-    axis = Axis.of(seen.values, common, question.measure.endswith(SHARES))
+    axis = Axis.of(seen.values, common, question.measure in UP_TO_ONE)
     languages = [
         Spread.of(lang, seen.values[rows], seen.sizes[rows], broken[rows], own, axis)
         for lang, own in limits.items()
@@ -202,7 +203,7 @@ def _limits(question: Question, judge: Planned | None, langs: np.ndarray) -> dic
 def _telling(limits: Limits, measure: str) -> Limits:
     """Without a limit that nothing can break: no measure is below 0, and no share above 1."""
     low = None if limits.low == 0 else limits.low
-    return Limits(low, None if measure.endswith(SHARES) and limits.high == 1 else limits.high)
+    return Limits(low, None if measure in UP_TO_ONE and limits.high == 1 else limits.high)
 
 
 def _in_words(question: Question, only: Where) -> str:

@@ -1,6 +1,7 @@
 """Language codes that a config names or a source declares: natural and programming ones, each in its one spelling.
 
     checked("eng") -> "en"    checked("python") -> "python"    checked("englsh") raises ValueError: did you mean 'en'?
+    by_language({"eng": 20}) -> [("en", 20)]                   refuses {"en": 20, "eng": 30}
     strange("englsh") -> True                                  what a row declares is told, and nothing is lost for it
 
 A config's unknown code would select nothing, without a word; so it is refused when the config is read. `und`, `mul`,
@@ -9,7 +10,9 @@ A config's unknown code would select nothing, without a word; so it is refused w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 from pipeline.sources.languages import LANGUAGES as PROGRAMMING
 from pipeline.text.codes import NOT_A_LANGUAGE, name, nearest, tag
@@ -26,6 +29,22 @@ def checked(code: str) -> str:
     if strange(code):
         raise ValueError(f"{code!r} is no language code known here{hint(code)}")
     return canonical(code)
+
+
+def by_language(value: Any) -> Any:
+    """Pairs of a language and what is its own, sorted, from `{lang: own}` or such pairs; anything else as it is.
+
+    Raises ValueError for what is no code, and for a language that is named twice, whatever its spellings.
+    """
+    pairs = list(value.items()) if isinstance(value, Mapping) else value
+    if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
+        return value
+    own: dict[str, Any] = {}
+    for code, what in pairs:
+        if (lang := checked(str(code))) in own:
+            raise ValueError(f"{lang!r} is named twice; write all that is its own under one spelling")
+        own[lang] = what
+    return sorted(own.items(), key=lambda pair: pair[0])
 
 
 def checked_pattern(pattern: str) -> str:

@@ -17,7 +17,7 @@ from pipeline.sources.base import Bad, InputFile, Record
 from pipeline.sources.decompress import Damage
 from pipeline.sources.listing import absolute, is_remote, path_in_source, refuse_unreadable
 from pipeline.sources.text import whole
-from pipeline.sources.web import WebPages
+from pipeline.sources.web import OF_PAGES, Names, WebPages, meta_of
 
 SUFFIXES = (".html", ".htm", ".xhtml")
 
@@ -26,6 +26,9 @@ class Html(WebPages):
     """HTML files, or all of them below a folder (plain, .gz, .zst, .xz, .bz2): one document a file."""
 
     type: ClassVar[str] = "html"
+    known: ClassVar[tuple[str, ...]] = OF_PAGES
+
+    meta: Names | None = meta_of(*OF_PAGES)
 
     def listed(self) -> list[InputFile]:
         """All matching files; of a folder those named as HTML."""

@@ -21,11 +21,12 @@ from pydantic import Field
 from pipeline.sources.base import Bad, InputFile, Record
 from pipeline.sources.listing import open_bytes
 from pipeline.sources.warc_records import Broken, WarcRecord, records
-from pipeline.sources.web import WebPages, no_document
+from pipeline.sources.web import OF_PAGES, Names, WebPages, meta_of, no_document
 
 TYPES = ("text/html", "application/xhtml+xml", "text/plain")
 HTML = re.compile(rb"[\xef\xbb\xbf\s]*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 SNIFFED = 1024  # bytes
+TOLD = ("url", "date", "record_id", "content_type", "status", *OF_PAGES, "truncated")
 KINDS = ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
 
 
@@ -33,7 +34,9 @@ class Warc(WebPages):
     """Web archives (.warc, .arc; plain, .gz or .zst): one document a page that was fetched well."""
 
     type: ClassVar[str] = "warc"
+    known: ClassVar[tuple[str, ...]] = TOLD
 
+    meta: Names | None = meta_of(*TOLD)
     records: tuple[Literal["response", "resource"], ...] = Field(("response",), description="kinds of records to read")
     types: tuple[str, ...] = Field(TYPES, description="media types to take; `text/plain` is taken as it stands")
     statuses: tuple[int, ...] = Field((200,), description="HTTP statuses to take")

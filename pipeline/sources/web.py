@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from pipeline.errors import ConfigError
 from pipeline.sources.base import Bad, InputFile, Record
@@ -32,6 +32,16 @@ def _named(value: Any) -> Any:
     return {name: name for name in value} if isinstance(value, list | tuple) else value
 
 
+OF_PAGES = ("title", "html_lang", "encoding", "replaced")  # what a page tells by itself
+
+
+def meta_of(*known: str) -> Any:
+    """The field `meta` of a source that knows these of FIELDS."""
+    return Field(
+        None, description="fields to keep in `meta`, or {field: name to keep it under}; null: all: " + ", ".join(known)
+    )
+
+
 Names = Annotated[dict[Known, Annotated[str, Field(min_length=1)]], BeforeValidator(_named)]
 
 
@@ -40,10 +50,15 @@ class WebText(FileSource):
 
     max_document: Size = Field(8_000_000, description="bytes of a page; a larger one goes to the ledger")
     min_chars: int = Field(1, ge=0, description="characters; a shorter text is no document and goes to the ledger")
-    meta: Names | None = Field(
-        None,
-        description="fields to keep in `meta`, or {field: name to keep it under}; by default all: " + ", ".join(FIELDS),
-    )
+    meta: Names | None = None
+    known: ClassVar[tuple[str, ...]] = FIELDS  # a source's own, where it has fewer
+
+    @field_validator("meta")
+    @classmethod
+    def _told(cls, meta: Names | None) -> Names | None:
+        if strange := sorted(set(meta or ()) - set(cls.known)):
+            raise ValueError(f"a `{cls.type}` source knows no {strange[0]!r} of a page; it has {', '.join(cls.known)}")
+        return meta
 
     def document(self, row: int, offset: int, text: str, lang: str | None, told: dict[str, Any]) -> Record | Bad:
         """The record of a text, or why it is too short; `told` is what is known of it, by field."""

@@ -19,16 +19,19 @@ from pipeline.sources.listing import open_bytes
 from pipeline.sources.text import utf8_problem
 from pipeline.sources.warc import KINDS, address, bad
 from pipeline.sources.warc_records import Broken, WarcRecord, records
-from pipeline.sources.web import WebText, no_document
+from pipeline.sources.web import Names, WebText, meta_of, no_document
 
 IDENTIFIED = "warc-identified-content-language"  # codes of ISO 639-3, the surest first, parted by commas
+TOLD = ("url", "date", "record_id", "content_type", "identified_lang", "truncated")
 
 
 class Wet(WebText):
     """WET files (text taken out by the crawler; plain, .gz or .zst): one document a page."""
 
     type: ClassVar[str] = "wet"
+    known: ClassVar[tuple[str, ...]] = TOLD
 
+    meta: Names | None = meta_of(*TOLD)
     lang_from: Literal["crawler"] | None = Field(
         None, description="crawler: the first language that the crawler identified is the declared one"
     )

@@ -1,7 +1,7 @@
 """Edit pages as C4 does: lines that are no prose go, citation marks too.
 
-docs -> Outcome(columns: {text: large_string, null where a text stays as it was}). Drops no document. What exactly each
-rule is stands in `pipeline/text/c4.py`.
+docs -> Outcome(columns: {text: large_string, null where unchanged; c4_lines: int64}, dropped: emptied documents). What
+exactly each rule is stands in `pipeline/text/c4.py`. Never touches code.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pyarrow as pa
-from pydantic import Field
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
 
 from pipeline.stages.base import Outcome, RowStage
+from pipeline.stages.editing import bytes_out, edited, prose
 from pipeline.text.c4 import CITATIONS, ENDS, EVIDENCE, POLICIES, SCRIPTS, c4_lines
+from pipeline.text.lines import blank
 
 
 class C4Lines(RowStage):
@@ -29,16 +32,18 @@ class C4Lines(RowStage):
     C4 drops a page with lorem ipsum or a curly bracket in a line that would have stayed. So such a line stays here
     (`evidence`), and the document is judged behind: `measure` counts both, and the sentences, in the text as edited.
 
-    Writes: `text` where it changed; an emptied document stays, for `keep` to drop. Counts lines by reason,
-    `lines_kept`, `citations` and `changed` documents.
+    Code is not touched. A document of which nothing is left is dropped: reason `emptied`. Writes: `text` where it
+    changed, and `c4_lines`, how many lines and marks were taken out of each document. Counts lines by reason,
+    `citations` and `bytes`.
 
+        - c4_lines
         - c4_lines: {ended: false}
-          where: {kind: text}
         - measure: {names: [c4]}
         - keep: {bounds: {curly_brackets: [null, 0], lorem_ipsum: [null, 0], sentences: [5, null]}}
     """
 
     name: ClassVar[str] = "c4_lines"
+    version: ClassVar[int] = 2  # 2: code stays, emptied documents are dropped
     unicode_tables: ClassVar[bool] = True
 
     ended: bool = Field(True, description="lines must end in . ? ! \" or '")
@@ -49,12 +54,22 @@ class C4Lines(RowStage):
     policy: bool = Field(True, description="lines about policies, terms of use and cookies go")
     evidence: bool = Field(True, description="lines with lorem ipsum or a curly bracket stay, to be judged by")
 
+    @model_validator(mode="after")
+    def _edits(self) -> C4Lines:
+        if not (self._rules & ~EVIDENCE or self.min_words or self.max_word_length is not None):
+            raise ValueError("every rule is off, so nothing is edited; leave one on, or take the stage out")
+        return self
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return ("c4_lines",)
+
     @property
     def bytes_per_text_byte(self) -> float:
         return 16.0  # code points before and after, their marks, and the new bytes
 
     def warm(self) -> None:
-        c4_lines(pa.array(["a"], pa.large_string()), self._rules)
+        self.apply(pa.table({"text": pa.array(["a"], pa.large_string()), "kind": ["text"]}))
 
     @property
     def _rules(self) -> int:
@@ -63,5 +78,9 @@ class C4Lines(RowStage):
 
     def apply(self, docs: pa.Table) -> Outcome:
         longest = 1 << 62 if self.max_word_length is None else self.max_word_length
-        texts, tallies = c4_lines(docs.column("text"), self._rules, self.min_words, longest)
-        return Outcome(columns={"text": texts}, tallies={"changed": len(texts) - texts.null_count, **tallies})
+        texts = prose(docs)
+        if (empty := blank(texts)).any():  # white space alone is no line of a page, and would be trimmed away
+            texts = pc.if_else(pa.array(empty), "", texts)
+        new, counts, tallies = c4_lines(texts, self._rules, self.min_words, longest)
+        del tallies["lines_kept"]  # here tallies count what went
+        return edited(new, counts, "c4_lines", {**tallies, "bytes": bytes_out(texts, new)})

@@ -10,6 +10,8 @@ distinct line of a shard (28 with `min_share`). `pipeline/text/lines.py` says wh
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import ceil
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -30,8 +32,8 @@ class DedupLines(PartStage):
     """Takes out lines that many documents of a source hold: menus, notices, signatures. The first one stays.
 
     A line is what stands between line feeds; two are the same if they are equal without white space at both ends. Lines
-    under `min_chars` characters never count. A line goes if `min_count` documents of the source hold it and more than
-    `min_share` of its documents do. With `by: occurrences` it is counted as often as it stands, refrains and rows of a
+    under `min_chars` characters never count. A line goes if `min_count` documents of the source hold it, and at
+    least `min_share` of its documents. With `by: occurrences` it is counted as often as it stands, refrains and rows of a
     table within one document too, as ROOTS did. `within: corpus` counts over all sources together.
 
     `keep: first` leaves the first one, in the order of the documents and within its document; `keep: none` leaves none,
@@ -47,13 +49,14 @@ class DedupLines(PartStage):
     """
 
     name: ClassVar[str] = "dedup_lines"
+    version: ClassVar[int] = 2  # 2: a line on just `min_share` of the documents goes, too
     unicode_tables: ClassVar[bool] = True
 
     min_chars: int = Field(
         15, ge=1, description="characters of a line, blanks at its ends aside, from which on it counts"
     )
     min_count: int = Field(10, ge=2, description="documents (or occurrences) from which on a line goes")
-    min_share: Share = Field(0, description="share of the documents that a line must pass to go, as well")
+    min_share: Share = Field(0, description="share of the documents from which on a line goes, as well")
     keep: Literal["first", "none"] = Field("first", description="what stays of a line that goes")
     by: Literal["documents", "occurrences"] = Field("documents", description="what is counted")
     within: Literal["source", "corpus"] = Field("source", description="where a line is counted")
@@ -105,13 +108,14 @@ class DedupLines(PartStage):
         total = np.bincount(group, weights=count, minlength=0).astype(np.int64)[group]  # exact below 2^53
         goes = total >= self.min_count
         if self.min_share:
-            goes &= total > self._limits(keys.column("source").to_numpy()[order], totals)
+            goes &= total >= self._limits(keys.column("source").to_numpy()[order], totals)
         columns = (key, doc, first, total)
         return pa.table([pa.array(column[goes]) for column in columns], schema=PART_VERDICTS)
 
     def _limits(self, sources: np.ndarray, totals: dict[str, int]) -> np.ndarray:
         known = np.array(sorted(map(int, totals)), np.uint64)
-        limits = np.array([self.min_share * totals[str(salt)] for salt in known.tolist()])
+        share = Fraction(str(self.min_share))  # 7 % of 100 is 7, which 0.07 * 100 is not
+        limits = np.array([ceil(share * totals[str(salt)]) for salt in known.tolist()], np.int64)
         return limits[np.searchsorted(known, sources)]
 
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:

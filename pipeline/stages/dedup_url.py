@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import orjson
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.stages.base import Observed
 from pipeline.stages.first_stays import KEYS, FirstStays
@@ -27,7 +27,8 @@ class DedupUrl(FirstStays):
     """Drops documents that come from an address that stood before, in the order of the sources; the first one stays.
 
     The address is a text in `meta`: `field` names it, with dots into objects (`crawl.url`); by default the first there
-    is of url, source_url, URL, warc_url, WARC-Target-URI, canonical_url, link. A document without one passes.
+    is of url, source_url, URL, warc_url, WARC-Target-URI, canonical_url, link. A document without one passes,
+    and so does one whose address names no host (`mailto:`, `data:`).
 
     Two addresses are one if they differ in scheme (http, https), `www.`, letter case of the host, the scheme's port,
     slashes at the end, fragment or query. Where a query tells pages apart (`index.php?id=7`), name what counts of it
@@ -41,6 +42,7 @@ class DedupUrl(FirstStays):
     """
 
     name: ClassVar[str] = "dedup_url"
+    version: ClassVar[int] = 2  # 2: mailto: and its like are no addresses
     reason: ClassVar[str] = "same_url"
 
     field: str | None = Field(
@@ -53,6 +55,12 @@ class DedupUrl(FirstStays):
     @classmethod
     def _sorted(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> DedupUrl:
+        if self.query and self.parameters:
+            raise ValueError("query: all of it counts, so `parameters` would do nothing; leave one of them out")
+        return self
 
     @property
     def bytes_per_text_byte(self) -> float:

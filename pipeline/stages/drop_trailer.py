@@ -6,7 +6,6 @@ before a trailer is running text. What a trailer is stands in `pipeline/text/tra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +13,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from pipeline.stages.base import Outcome, RowStage
-from pipeline.stages.editing import bytes_out, edited, prose
-from pipeline.text.languages import canonical
+from pipeline.stages.editing import bytes_out, edited, overlaid, prose
 from pipeline.text.lines import without
 from pipeline.text.stoplists import StopLists
 from pipeline.text.trailer import trailers
@@ -35,13 +33,16 @@ class DropTrailer(RowStage):
     """Takes the end off a text where it is no running text any more: references, addresses, credits.
 
     Running text is full of stop words (the, of, and). The trailer is all that stands behind the last line of which more
-    than a share of the words are stop words, if that is `min_lines` lines or more; empty lines do not count. Words and
-    stop words are those of `measure`; initials are none. A text without any line of running text keeps all of them.
-    Meant for papers and reports: a poem, a list or a table at the end looks the same.
+    than a share of the words are stop words, if that is `min_lines` lines or more; empty lines do not count. Words are
+    those of `measure`, stop words its own lists, too, but for three things: initials are none, an entry of several
+    words is met nowhere, nor is in Chinese one of more than one character. A text without any line of running text
+    keeps all of them. Meant for papers and reports: a poem, a list or a table at the end looks the same.
 
     The share is that of the document's language under `lang`, or `share` for languages that have none there; documents
-    for which there is neither, or no stop-word list, stay as they are. The default shares belong to our lists, ROOTS'
-    (0.3 for English) to its own long ones; it took off trailers of one line, too. Code is not touched.
+    for which there is neither, or no stop-word list, stay as they are. What you write under `lang` is laid over the
+    default shares: languages that you do not name keep theirs, `null` switches one off; to edit few languages, name
+    them in `where`. The default shares belong to our lists, ROOTS' (0.3 for English) to its own long ones; it took off
+    trailers of one line, too. Code is not touched.
 
         - drop_trailer
           where: {source: papers}
@@ -58,17 +59,14 @@ class DropTrailer(RowStage):
         None, description="of a line's words, the stop words that running text passes elsewhere"
     )
     min_lines: int = Field(3, ge=1, description="lines with words that a trailer has at least")
-    lang: tuple[tuple[str, Share], ...] = Field(
-        tuple(SHARES.items()), description="language: its share; default: 0.1 or 0 for 40 languages"
+    lang: tuple[tuple[str, Share | None], ...] = Field(
+        tuple(sorted(SHARES.items())), description="language: its share; null: its documents stay as they are"
     )
 
     @field_validator("lang", mode="before")
     @classmethod
     def _by_language(cls, value: Any) -> Any:
-        pairs = list(value.items()) if isinstance(value, Mapping) else value
-        if not isinstance(pairs, list | tuple):
-            return value
-        return sorted((canonical(str(lang)), share) for lang, share in pairs)
+        return overlaid(SHARES, value)
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -84,7 +82,7 @@ class DropTrailer(RowStage):
 
     def apply(self, docs: pa.Table) -> Outcome:
         texts, shares, langs = prose(docs), dict(self.lang), docs.column("lang").to_pylist()
-        elsewhere = 1.0 if self.share is None else self.share  # no line passes 1, so nothing is a trailer
-        limits = np.array([shares.get(lang, elsewhere) for lang in langs], np.float64)
+        own = [shares.get(lang, self.share) for lang in langs]
+        limits = np.array([1.0 if share is None else share for share in own])  # no line passes 1: nothing is a trailer
         new, counts = without(texts, trailers(texts, limits, self.min_lines, langs, StopLists.all()))
         return edited(new, counts, "trailer_lines", {"lines": int(counts.sum()), "bytes": bytes_out(texts, new)})

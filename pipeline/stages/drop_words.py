@@ -6,7 +6,6 @@ What a word is, and what goes with it, stands in `pipeline/text/unwanted_words.p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -14,8 +13,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from pipeline.stages.base import Outcome, RowStage
-from pipeline.stages.editing import bytes_out, edited, prose
-from pipeline.text.languages import canonical
+from pipeline.stages.editing import bytes_out, edited, overlaid, prose
 from pipeline.text.unwanted_words import without_words
 
 ADDRESSES = ("http", "www", ".com", "href", "//")
@@ -24,7 +22,7 @@ ROOTS_LENGTHS = {
     "ar": 25, "bn": 20, "ca": 20, "en": 25, "es": 25, "eu": 28,
     "fr": 45, "hi": 25, "id": 30, "pt": 19, "ur": 20, "vi": 25,
 }  # fmt: skip
-Lengths = tuple[tuple[str, Annotated[int, Field(ge=1)]], ...]
+Lengths = tuple[tuple[str, Annotated[int, Field(ge=1)] | None], ...]
 
 
 class DropWords(RowStage):
@@ -33,13 +31,15 @@ class DropWords(RowStage):
     A word is a run of characters between white space; a character of a script without spaces is a word of its own and
     stays. Without punctuation, digits and symbols at both ends, a word goes if one of `holding` stands in it, letter
     case counting, or if it has more characters than the limit of its document's language under `lang`, or than
-    `max_chars` where the language has none. A row of dashes or dots that is longer than the limit goes, too.
+    `max_word_length` where the language has none. A row of dashes or dots that is longer than the limit goes, too.
+    What you write under `lang` is laid over the limits of ROOTS for twelve languages: those that you do not name keep
+    theirs, and `null` takes a language's away.
 
     A word goes with the blanks before it; a line of which all words go, goes whole. All else stays as it is. Code is
     not touched. A document of which nothing is left is dropped: reason `emptied`.
 
         - drop_words
-        - drop_words: {holding: [], max_chars: 50, lang: {fr: 45, pt: 19}}
+        - drop_words: {holding: [], max_word_length: 50, lang: {fr: 60, pt: null}}
 
     Writes: `text` where it changed, and `dropped_words`, how many were taken out of each document. Counts `words` and
     `bytes`.
@@ -49,9 +49,11 @@ class DropWords(RowStage):
     unicode_tables: ClassVar[bool] = True
 
     holding: tuple[str, ...] = Field(ADDRESSES, description="strings; a word that holds one goes")
-    max_chars: int | None = Field(None, ge=1, description="most characters of a word in other languages; default: any")
+    max_word_length: int | None = Field(
+        None, ge=1, description="characters of a word at most, in other languages; null: any"
+    )
     lang: Lengths = Field(
-        tuple(ROOTS_LENGTHS.items()), description="language: most characters of a word; default: those of ROOTS"
+        tuple(sorted(ROOTS_LENGTHS.items())), description="language: characters of a word at most; null: any"
     )
 
     @field_validator("holding")
@@ -65,10 +67,7 @@ class DropWords(RowStage):
     @field_validator("lang", mode="before")
     @classmethod
     def _by_language(cls, value: Any) -> Any:
-        pairs = list(value.items()) if isinstance(value, Mapping) else value
-        if not isinstance(pairs, list | tuple):
-            return value
-        return sorted((canonical(str(lang)), most) for lang, most in pairs)
+        return overlaid(ROOTS_LENGTHS, value)
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -84,6 +83,6 @@ class DropWords(RowStage):
 
     def apply(self, docs: pa.Table) -> Outcome:
         texts, limits = prose(docs), dict(self.lang)
-        most = [limits.get(lang, self.max_chars or 0) for lang in docs.column("lang").to_pylist()]
+        most = [limits.get(lang, self.max_word_length) or 0 for lang in docs.column("lang").to_pylist()]
         new, counts = without_words(texts, self.holding, np.array(most, np.int64))
         return edited(new, counts, "dropped_words", {"words": int(counts.sum()), "bytes": bytes_out(texts, new)})

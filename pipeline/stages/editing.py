@@ -1,5 +1,6 @@
 """What stages that edit text share: which texts they may touch, and what becomes of a text of which nothing is left.
 
+    overlaid({"en": 25, "fr": 45}, {"fr": 50}) -> [("en", 25), ("fr", 50)]
     texts = prose(docs)                     (n,) large_string; code is empty here, so nothing is found in it
     edited(new, counts, column, tallies)   -> Outcome(text, column, dropped: the emptied documents)
 
@@ -10,15 +11,28 @@ before is none of the stage's business, and passes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.document import CODE
+from pipeline.sources.codes import by_language
 from pipeline.stages.base import Outcome, dropped_table
 from pipeline.text.lines import blank
 
 EMPTIED = "emptied"
+
+
+def overlaid(defaults: Mapping[str, Any], value: Any) -> Any:
+    """Pairs of a language and its limit, sorted: the defaults, and what a config says instead; None: no limit.
+
+    Laid over the defaults once more, they are the same pairs. Raises ValueError as `by_language` does.
+    """
+    own = by_language(value)
+    return sorted({**defaults, **dict(own)}.items()) if isinstance(own, list) else own
 
 
 def prose(docs: pa.Table) -> pa.Array:

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from pipeline.errors import ConfigError
-from pipeline.sources.codes import checked
+from pipeline.sources.codes import by_language, checked
 from pipeline.stages.base import Outcome, RowStage, dropped_table
+from pipeline.stages.shares import SHARES
 from pipeline.text.languages import canonical, same
 
-SHARES = ("_ratio", "_repetition", "lang_score")  # endings of measures that are shares
 LANGUAGE, DECLARED = "language", "declared"  # reasons that are no measure
 # Bounds are kept as pairs in the order written, because that order decides the reason: JSON with sorted keys loses it.
 Bound = tuple[str, tuple[FiniteFloat | None, FiniteFloat | None]]
@@ -61,10 +61,8 @@ class Keep(RowStage):
     @field_validator("lang", mode="before")
     @classmethod
     def _by_language(cls, value: Any) -> Any:
-        pairs = _pairs(value)
-        if not isinstance(pairs, list | tuple):
-            return value
-        return sorted(((checked(str(lang)), _pairs(bounds)) for lang, bounds in pairs), key=lambda pair: pair[0])
+        pairs = by_language(value)
+        return [(lang, _pairs(bounds)) for lang, bounds in pairs] if isinstance(pairs, list) else pairs
 
     @field_validator("bounds", "lang")
     @classmethod
@@ -73,10 +71,8 @@ class Keep(RowStage):
         if len(set(names)) < len(names):
             raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} is bound twice")
         for name, (low, high) in value if info.field_name == "bounds" else [b for _, own in value for b in own]:
-            if name.endswith(SHARES) and max(low or 0, high or 0) > 1:
-                raise ValueError(
-                    f"{name} goes from 0 to 1: write {max(low or 0, high or 0) / 100:g} for that many percent"
-                )
+            if name in SHARES and (most := max(low or 0, high or 0)) > 1:
+                raise ValueError(f"{name} is a share, 1 being the whole: write {most / 100:g} for {most:g} percent")
             if low is not None and high is not None and low > high:
                 raise ValueError(f"{name}: [{low:g}, {high:g}] holds nothing; write the lower limit first")
         return value

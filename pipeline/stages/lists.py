@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.text.languages import canonical
+from pipeline.sources.codes import by_language
 from pipeline.text.wordlists import lengths
 from pipeline.text.words import LONGEST_RUN
 
@@ -25,11 +25,7 @@ def read_lists(value: Any) -> Any:
     """Pairs of a language and its words, from `{lang: path}` or from such pairs. Raises ValueError."""
     if not isinstance(value, Mapping):
         return value
-    lists = [(canonical(str(lang)), _words(named)) for lang, named in value.items()]
-    for lang, _ in lists:
-        if sum(lang == other for other, _ in lists) > 1:
-            raise ValueError(f"{lang!r} has two lists; put their words into one file")
-    return tuple(sorted(lists))
+    return tuple((lang, _words(named)) for lang, named in by_language(value))
 
 
 def digests(lists: Lists) -> dict[str, dict[str, Any]]:

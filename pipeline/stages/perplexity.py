@@ -19,8 +19,8 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.errors import InputError
+from pipeline.sources.codes import by_language
 from pipeline.stages.base import Outcome, RowStage
-from pipeline.text.languages import canonical
 
 Files = tuple[tuple[str, Path], ...]  # (language, its file), sorted
 
@@ -78,13 +78,9 @@ class Perplexity(RowStage):
     @field_validator("models", "sentencepiece", mode="before")
     @classmethod
     def _by_language(cls, value: Any) -> Any:
-        pairs = list(value.items()) if isinstance(value, Mapping) else value
-        if not isinstance(pairs, list | tuple):
+        if not isinstance(value, Mapping | list | tuple):
             raise ValueError("write the language before each file: {en: models/en.arpa.bin}")
-        named = [(canonical(str(lang)), file) for lang, file in pairs]
-        if twice := sorted({lang for lang, _ in named if sum(lang == other for other, _ in named) > 1}):
-            raise ValueError(f"{twice[0]!r} has two files; name one")
-        return tuple(sorted(named, key=lambda pair: pair[0]))
+        return by_language(value)
 
     @field_validator("models", "sentencepiece")
     @classmethod

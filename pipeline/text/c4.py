@@ -1,7 +1,7 @@
 """Editing a page as C4 does, line by line: which lines go, and why; citation marks go from those that stay.
 
-In: Arrow texts (n) and rules. Out: new bytes for the texts that change, and how many lines went for which reason. The
-rules in their order, the first that a line breaks is the reason (datatrove 0.10.1, pipeline/filters/c4_filters.py):
+In: Arrow texts (n) and rules. Out: new bytes for the texts that change, how many lines and citation marks went out of
+each, and how many lines for which reason. The rules in their order, the first that a line breaks is the reason (datatrove 0.10.1, pipeline/filters/c4_filters.py):
 
 LONG_WORD         a word, between white space, has more than `longest` characters
                   (CITATIONS: `[12]`, `[]`, `[edit]` and `[citation needed]` are taken out; no reason to go)
@@ -38,31 +38,35 @@ _LENGTHS = np.array([len(_EDIT), len(_NEEDED)], np.int64)
 
 def c4_lines(
     texts: pa.Array | pa.ChunkedArray, rules: int, fewest: int = 3, longest: int = 1000
-) -> tuple[pa.Array, dict[str, int]]:
-    """(n,) large_string, null where a text stays as it is, and counts: lines by reason, `lines_kept`, `citations`."""
+) -> tuple[pa.Array, np.ndarray, dict[str, int]]:
+    """(n,) large_string, null where a text stays as it is; (n,) int64 lines and citation marks taken out of each; and of
+    all: lines by reason, `lines_kept`, `citations`."""
     offsets, data = buffers(texts)
-    ends, out, changed, tallies = _edit(data, offsets, marks(), lowered(), rules, fewest, longest)
+    ends, out, changed, counts, tallies = _edit(data, offsets, marks(), lowered(), rules, fewest, longest)
     bits = pa.py_buffer(np.packbits(changed, bitorder="little"))
     array = pa.LargeStringArray.from_buffers(len(changed), pa.py_buffer(ends), pa.py_buffer(out), bits)
-    return array, dict(zip((*REASONS, "lines_kept", "citations"), tallies.tolist(), strict=True))
+    return array, counts, dict(zip((*REASONS, "lines_kept", "citations"), tallies.tolist(), strict=True))
 
 
 @kernel
 def _edit(data, offsets, table, lower, rules, fewest, longest):  # type: ignore[no-untyped-def]
-    """(n + 1,) int64 offsets into the new bytes, the new bytes, (n,) bool changed, (TALLIES,) int64."""
+    """(n + 1,) int64 offsets into the new bytes, the new bytes, (n,) bool changed, (n,) int64 taken out, (TALLIES,) int64."""
     n = len(offsets) - 1
     most = 0
     for d in range(n):
         most = max(most, offsets[d + 1] - offsets[d])
     codes, kinds, kept = np.empty(most, np.uint32), np.empty(most, np.uint16), np.empty(most + 1, np.uint32)
     ends, changed, tallies = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_), np.zeros(TALLIES, np.int64)
+    counts = np.zeros(n, np.int64)
     out = np.empty(1024, np.uint8)
     o = 0
     for d in range(n):
         _, count = read_block(data, offsets[d], offsets[d + 1], codes, 0, most)
         for i in range(count):
             kinds[i] = table[codes[i]]
+        before = tallies.sum() - tallies[STAYS]
         length = _edit_one(codes, kinds, count, lower, rules, fewest, longest, kept, tallies)
+        counts[d] = tallies.sum() - tallies[STAYS] - before
         first, last = 0, length
         while first < last and table[kept[first]] & BLANK:
             first += 1
@@ -76,7 +80,7 @@ def _edit(data, offsets, table, lower, rules, fewest, longest):  # type: ignore[
                 out = wide
             o = _encode(kept, first, last, out, o)
         ends[d + 1] = o
-    return ends, out[:o].copy(), changed, tallies
+    return ends, out[:o].copy(), changed, counts, tallies
 
 
 @piece

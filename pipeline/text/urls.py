@@ -5,7 +5,8 @@
 What does not count: blanks around it; http or https; user and password; letter case of scheme and host; `www.` in front
 of a host of more than one label behind it; the port of the scheme; slashes at the end of the path; the fragment; the
 query, but for the parameters that are asked for, in the order in which they stand. Case of the path, percent signs and
-repeated slashes count as they stand. An address of another scheme keeps it. Nothing is fetched or resolved.
+repeated slashes count as they stand. An address of another scheme keeps it.
+What names no host has no spelling: `mailto:`, `data:`, a bare mail address. Nothing is fetched or resolved.
 """
 
 from collections.abc import Collection
@@ -14,10 +15,12 @@ PORTS = {"http": ":80", "https": ":443", "": ":80"}
 
 
 def one_spelling(url: str, parameters: Collection[str] | None = ()) -> str:
-    """The spelling; empty where there is no host. `parameters` are names of the query that count; None: all of it."""
+    """The spelling; empty where no host is named. `parameters` are names of the query that count; None: all of it."""
     rest, _, _ = url.strip().partition("#")
     rest, _, query = rest.partition("?")
     scheme, rest = _scheme(rest)
+    if not scheme and _names_no_host(rest):
+        return ""
     host, slash, path = rest.removeprefix("//").partition("/")
     host = _host(host, scheme)
     if not host:
@@ -31,6 +34,13 @@ def _scheme(rest: str) -> tuple[str, str]:
     """(scheme in lower case or empty, what follows its colon)."""
     before, colon, after = rest.partition("://")
     return (before.lower(), after) if colon and before.isalnum() and before.isascii() else ("", rest)
+
+
+def _names_no_host(rest: str) -> bool:
+    """Whether an address without `//` is of a scheme that goes without (what follows its colon is no port), or mail."""
+    before = rest.partition("/")[0]
+    _, _, port = before.partition(":")
+    return not before.startswith("[") and ("@" in before or not (port == "" or port.isdigit()))
 
 
 def _host(host: str, scheme: str) -> str:

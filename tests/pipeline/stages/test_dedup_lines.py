@@ -90,9 +90,11 @@ def test_a_bound_is_met_at_the_bound():
     assert outcomes(DedupLines(min_count=9), [table])[0].tallies["lines"] == 8
     assert outcomes(DedupLines(min_count=9, min_chars=len(MENU)), [table])[0].tallies["lines"] == 8
     assert outcomes(DedupLines(min_count=9, min_chars=len(MENU) + 1), [table])[0].tallies["lines"] == 0
-    half = numbered(["x\nmine"] * 2 + ["y", "z"])  # on two of four pages: not on more than half of them
-    assert outcomes(DedupLines(min_chars=1, min_count=2, min_share="50%"), [half])[0].tallies["lines"] == 0
-    assert outcomes(DedupLines(min_chars=1, min_count=2, min_share="49%"), [half])[0].tallies["lines"] == 2
+    half = numbered(["x\nmine"] * 2 + ["y", "z"])  # on two of four pages: on just half of them
+    assert outcomes(DedupLines(min_chars=1, min_count=2, min_share="51%"), [half])[0].tallies["lines"] == 0
+    assert outcomes(DedupLines(min_chars=1, min_count=2, min_share="50%"), [half])[0].tallies["lines"] == 2
+    exact = numbered(["x"] * 7 + ["y"] + [str(i) for i in range(92)])  # 0.07 * 100 is more than 7
+    assert outcomes(DedupLines(min_chars=1, min_count=2, min_share="7%"), [exact])[0].tallies["lines"] == 6
 
 
 def test_a_refrain_within_one_document_is_no_template_unless_occurrences_count():

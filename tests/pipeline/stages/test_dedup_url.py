@@ -3,6 +3,8 @@
 import json
 
 import pyarrow as pa
+import pytest
+from pydantic import ValidationError
 
 from pipeline.stages.dedup_url import DedupUrl
 from tests.pipeline.stages.tables import docs
@@ -30,6 +32,15 @@ def test_documents_without_an_address_pass():
         gone([None, None, "", "{", "[1]", "7", {}, {}, {"url": None}, {"url": 5}, {"url": " "}, {"url": "http://"}])
         == []
     )
+
+
+def test_a_mail_address_is_no_twin_of_its_hosts_front_page():
+    assert gone([{"url": "http://example.org"}, {"url": "mailto:a@example.org"}, {"url": "mailto:b@example.org"}]) == []
+
+
+def test_all_of_the_query_and_some_of_it_are_refused_together():
+    with pytest.raises(ValidationError, match="leave one of them out"):
+        DedupUrl(query=True, parameters=["id"])
 
 
 def test_a_field_is_named_with_dots_or_as_it_is():

@@ -91,8 +91,11 @@ def test_a_tighter_bound_never_keeps_more(words, low, width, more):
         ({"bounds": {"words": [1]}}, "Field required|too_short|at least 2|words"),
         ({"bounds": {"words": [float("nan"), 2]}}, "finite"),
         ({"lang": {"en": {"words": [5, 2]}}}, "holds nothing"),
-        ({"lang": {"eng": {"words": [1, 2]}, "en": {"words": [1, 3]}}}, "'en' is bound twice"),
+        ({"lang": {"eng": {"words": [1, 2]}, "en": {"words": [1, 3]}}}, "'en' is named twice"),
         ({"bound": {"words": [1, 2]}}, "Extra inputs"),
+        ({"bounds": {"top_2_gram": [None, 20]}}, "top_2_gram is a share, 1 being the whole: write 0.2"),
+        ({"bounds": {"duplicate_5_grams": [None, 1.5]}}, "is a share"),
+        ({"lang": {"en": {"duplicate_line_characters": [20, None]}}}, "is a share"),
     ],
 )
 def test_bounds_that_cannot_be_are_refused(wrong, says):

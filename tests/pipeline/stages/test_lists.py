@@ -53,6 +53,9 @@ def test_own_stop_words_take_the_place_of_those_of_their_language_alone(tmp_path
     stage = Measure(names=NAMES, stop_words={"en": tmp_path / "en.txt"})
     assert ratios(stage, ["the cat"], "en")["stopword_ratio"] == [1 / 2]
     assert ratios(stage, ["le chat"], "fr")["stopword_ratio"] == [1 / 2]
+    stage = Measure(names=["stop_words_met"], stop_words={"en": tmp_path / "en.txt"})
+    assert ratios(stage, ["the cat of a cat"], "en")["stop_words_met"] == [1]
+    assert ratios(stage, ["le chat"], "fr")["stop_words_met"] == [1]
 
 
 def test_a_text_with_emoji_finds_what_a_text_without_finds(flagged):
@@ -106,5 +109,5 @@ def test_a_list_that_cannot_be_read_is_refused(tmp_path):
 def test_lists_that_nothing_asks_for_are_refused(flagged):
     with pytest.raises(ValidationError, match="add flagged_ratio to names"):
         Measure(names=["words"], flagged={"en": flagged})
-    with pytest.raises(ValidationError, match="two lists"):
+    with pytest.raises(ValidationError, match="'[a-z]+' is named twice"):
         Measure(names=NAMES, flagged={"en": flagged, "eng": flagged})

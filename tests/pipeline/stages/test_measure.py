@@ -2,13 +2,18 @@
 
 import re
 
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.stages.measure import FAMILIES, NAMES, Measure
+from pipeline.stages.shares import PLAIN, SHARES, TOP_GRAMS, UP_TO_ONE
 from pipeline.text.measures import MEASURES, USUAL
 from pipeline.text.quality import QUALITY
 from tests.pipeline.stages.tables import docs
+from tests.pipeline.text.texts import ANY_TEXT
 
 
 def test_it_writes_what_it_says_in_the_types_it_says():
@@ -71,3 +76,30 @@ def test_every_family_writes_what_it_says_in_the_types_it_says():
         assert {name: column.type for name, column in columns.items()} == {
             name: {**MEASURES, **QUALITY}[name] for name in stage.writes
         }
+
+
+def test_every_fraction_is_known_to_be_a_share_or_none():
+    fractions = {name for name, kind in {**MEASURES, **QUALITY}.items() if kind == pa.float64()}
+    assert fractions | {"lang_score", "perplexity"} == SHARES | PLAIN
+    assert not SHARES & PLAIN and SHARES - UP_TO_ONE == set(TOP_GRAMS)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(ANY_TEXT | st.sampled_from(["a a a a a", "x\nx\n\nx"]), min_size=1, max_size=3))
+def test_shares_lie_between_0_and_1(texts):
+    columns = Measure(names=["all"]).apply(docs(texts, lang="en")).columns
+    for name in UP_TO_ONE & columns.keys():
+        assert all(value is None or 0 <= value <= 1 for value in columns[name].to_pylist()), name
+
+
+def test_the_most_frequent_run_may_overlap_itself_and_pass_1():
+    (value,) = Measure(names=["top_2_gram"]).apply(docs(["a a a a"], lang="en")).columns["top_2_gram"].to_pylist()
+    assert value == pytest.approx(9 / 7)  # `a a` three times, three characters each, of seven
+
+
+def test_lone_marks_are_no_words_but_are_among_what_is_divided_by():
+    columns = Measure(names=["gopher", "fineweb"]).apply(docs(["# - =>\nx"], lang="en")).columns
+    found = {name: column[0].as_py() for name, column in columns.items()}
+    assert found["gopher_words"] == 1
+    divided = ("hashes_per_word", "alphabetic_word_ratio", "feeds_per_word")
+    assert [found[name] for name in divided] == [1 / 4, 1 / 4, 1 / 4]

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_model_is_told_at_config_time(tmp_path, installed):
 
 def test_a_cutter_without_a_model_and_a_language_named_twice_are_refused(arpa, installed):
     assert "has no model to cut text for" in refused(models={"en": arpa}, sentencepiece={"fr": arpa})
-    assert "'en' has two files" in refused(models={"en": arpa, "eng": arpa})
+    assert "'en' is named twice" in refused(models={"en": arpa, "eng": arpa})
     assert "no model is named" in refused(models={})
 
 

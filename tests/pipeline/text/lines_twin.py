@@ -49,7 +49,7 @@ def template_lines(
         for line in text.split("\n"):
             key = (group, trimmed(line))
             goes = counts(line, min_chars) and totals[key] >= min_count
-            goes = goes and (not min_share or totals[key] > min_share * groups.count(group))
+            goes = goes and (not min_share or totals[key] >= min_share * groups.count(group))
             marked[-1].append(goes and (keep == "none" or key in seen))
             seen.add(key)
     return marked

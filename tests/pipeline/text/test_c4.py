@@ -19,7 +19,8 @@ MADE = st.lists(st.sampled_from(PARTS), max_size=40).map("".join)
 
 
 def edited(text, rules=ALL, fewest=3, longest=1000):
-    texts, counts = c4_lines(array([text]), rules, fewest, longest)
+    texts, pieces, counts = c4_lines(array([text]), rules, fewest, longest)
+    assert pieces.tolist() == [sum(counts.values()) - counts["lines_kept"]]
     return text if texts[0].as_py() is None else texts[0].as_py(), counts
 
 
@@ -56,5 +57,10 @@ def test_hand_worked_cases(text, stays):
 
 
 def test_a_text_that_stays_is_no_new_text():
-    texts, _ = c4_lines(array(["One two three.\nFour five six!", " One two three."]), ALL)
-    assert texts.to_pylist() == [None, "One two three."]
+    texts, counts, _ = c4_lines(array(["One two three.\nFour five six!", " One two three."]), ALL)
+    assert texts.to_pylist() == [None, "One two three."] and counts.tolist() == [0, 0]
+
+
+def test_what_went_is_counted_for_each_text():
+    _, counts, _ = c4_lines(array(["Home\nOne two three.[1][edit]\nx", "One two three.", "Home"]), ALL)
+    assert counts.tolist() == [4, 0, 1]  # two lines and two marks; none; one line

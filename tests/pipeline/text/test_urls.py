@@ -27,6 +27,7 @@ def test_spellings_of_one_page_are_one(url):
         ("example.org/see/http://other.org", "example.org/see/http://other.org"),
         ("http://[::1", "[::1"),
         ("http:///path", ""),
+        ("example.org:8080/a:b@c", "example.org:8080/a:b@c"),
         ("", ""),
     ],
 )
@@ -43,3 +44,10 @@ def test_parameters_that_count_stay_in_their_order():
 @given(st.text())
 def test_any_text_has_a_spelling(url):
     assert isinstance(one_spelling(url), str)
+
+
+@pytest.mark.parametrize(
+    "url", ["mailto:a@example.org", "MAILTO:example.org", "a@example.org", "data:text/html,example.org", "urn:isbn:1"]
+)
+def test_what_names_no_host_has_no_spelling(url):
+    assert one_spelling(url) == ""
