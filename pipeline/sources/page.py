@@ -17,8 +17,8 @@ import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
+from pipeline.sources.base import Unwell
 from pipeline.sources.charset import Decoded, decoded
-from pipeline.sources.http_message import Unwell
 from pipeline.text.html_shape import ATTRIBUTES, DEPTH, NODES, WORK, html_cost
 
 LONGEST_TITLE = 1000  # characters
