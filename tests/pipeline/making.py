@@ -19,7 +19,7 @@ from pipeline.run import Result, run
 from pipeline.steps.source import shards_of
 from pipeline.store import files
 from pipeline.store.layers import read_shard
-from pipeline.store.ledger import read_ledgers
+from pipeline.store.ledger import LEDGER
 from pipeline.store.step import MANIFEST, OUTSIDE_DIGEST
 
 STAGES = [
@@ -88,7 +88,8 @@ def kept_after(result: Result, steps: int) -> pa.Table:
 
 def ledger_of(planned: Any) -> pa.Table:
     """The whole ledger of a step."""
-    return read_ledgers(sorted((planned.step.folder / "ledger").glob("*.arrow")))
+    paths = sorted((planned.step.folder / "ledger").glob("*.arrow"))
+    return pa.concat_tables([LEDGER.empty_table(), *map(files.read_table, paths)])
 
 
 class Killed(BaseException):
