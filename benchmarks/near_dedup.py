@@ -1,7 +1,7 @@
 """Near dedup: seedbed beside rensa, datasketch and datatrove on the same documents, on one core, in one call.
 
-    python benchmarks/corpora.py /tmp/corpora --only docs             # or any JSON lines with a field `text`
-    python benchmarks/near_dedup.py /tmp/corpora/docs.jsonl --json rows.json
+    python benchmarks/corpora.py runs/corpora --only docs             # or any JSON lines with a field `text`
+    python benchmarks/near_dedup.py runs/corpora/docs.jsonl --json rows.json
 
 Every run is a process of its own on one core, in an environment of its own (made on first use in --cache); runs of all
 peers are interleaved, and medians told. Clocks start with the texts in memory, imports and compilation done, and count

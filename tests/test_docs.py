@@ -23,7 +23,7 @@ from pipeline.tokenizer import SPECIALS, TokenizerConfig
 ROOT = Path(__file__).parent.parent
 PAPERS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("data/*.md")])
 SHIPPED = [*PAPERS, *(ROOT / name for name in ("Makefile", ".ci/run", "constraints.txt", "pyproject.toml"))]
-SHIPPED += sorted(ROOT.glob("configs/*.yaml"))
+SHIPPED += sorted([*ROOT.glob("configs/*.yaml"), *ROOT.glob("benchmarks/*.py")])
 
 
 def commands_in(text: str) -> set[tuple[str, str]]:

@@ -59,6 +59,14 @@ class Bad:
     counts: bool = True  # whether it counts towards `max_bad`; a licence that is not allowed is no damage
 
 
+class Unwell(Exception):  # noqa: N818 (not an error: the ledger gets it)
+    """Something in a document that cannot be read; `reason` is a ledger's word. A source makes a `Bad` of it."""
+
+    def __init__(self, reason: str, detail: str, value: float | None = None, limit: float | None = None) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail, self.value, self.limit = reason, detail, value, limit
+
+
 class Source(BaseModel):
     """Common to all sources."""
 

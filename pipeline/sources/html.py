@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from pipeline.errors import ConfigError
-from pipeline.sources.base import Bad, InputFile, Record
+from pipeline.sources.base import Bad, InputFile, Record, Unwell
 from pipeline.sources.decompress import Damage
 from pipeline.sources.listing import absolute, is_remote, path_in_source, refuse_unreadable
 from pipeline.sources.text import whole
@@ -60,8 +60,6 @@ class Html(WebPages):
         yield self.too_large(0, 0, data) if isinstance(data, int) else self._document(file, data)
 
     def _document(self, file: InputFile, data: bytes) -> Record | Bad:
-        from pipeline.sources.http_message import Unwell  # here, as what it imports need not be installed
-
         try:
             text, told = self.page(data, None)
         except Unwell as why:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import brotli
 import zstandard
 
+from pipeline.sources.base import Unwell
 from pipeline.sources.decompress import ZSTD_PIECE
 
 STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?=\D|$)")
@@ -26,14 +27,6 @@ STEP = 1 << 16
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 Headers = dict[str, str]
-
-
-class Unwell(Exception):  # noqa: N818 (not an error: the ledger gets it)
-    """A response that cannot be read; `reason` is a ledger's word."""
-
-    def __init__(self, reason: str, detail: str, value: float | None = None, limit: float | None = None) -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail, self.value, self.limit = reason, detail, value, limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,13 @@ import numpy as np
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
+from pipeline.sources.base import Unwell
 from pipeline.sources.charset import Decoded, decoded
-from pipeline.sources.http_message import Unwell
 from pipeline.text.html_shape import ATTRIBUTES, DEPTH, NODES, WORK, html_cost
 
 LONGEST_TITLE = 1000  # characters
 LANG = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
-# What a page may cost (docs/web.md has what real ones do: depth 70, 40,000 nodes and 70 attributes were the most)
+# What a page may cost (docs/web.md has what real ones do: depth 49, 37,217 nodes and 70 attributes were the most)
 LIMITS = (
     (DEPTH, 512, "too_deep", "elements within each other"),
     (ATTRIBUTES, 512, "too_many_attributes", "attributes on one tag"),

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from pipeline.sources.base import Bad, InputFile, Record
+from pipeline.sources.base import Bad, InputFile, Record, Unwell
 from pipeline.sources.listing import open_bytes
 from pipeline.sources.warc_records import Broken, WarcRecord, records
 from pipeline.sources.web import OF_PAGES, Names, WebPages, meta_of, no_document
@@ -51,9 +51,6 @@ class Warc(WebPages):
                     yield bad(row, one) if isinstance(one, Broken) else self._judged(row, one, lang)
 
     def _judged(self, row: int, record: WarcRecord, lang: str | None) -> Record | Bad:
-        # here, since what it imports need not be installed where no source needs it
-        from pipeline.sources.http_message import Unwell
-
         url = address(record)
         if record.type not in self.records:
             return no_document(row, record.offset, record.type if record.type in KINDS else "record_type", url)
@@ -64,7 +61,8 @@ class Warc(WebPages):
             return Bad(row, why.reason, record.offset, detail, value=why.value, limit=why.limit)
 
     def _document(self, row: int, record: WarcRecord, lang: str | None) -> Record | Bad:
-        from pipeline.sources.http_message import Unwell, plain_body
+        # here, since what it imports need not be installed where no source needs it
+        from pipeline.sources.http_message import plain_body
 
         got, url = answer(record), address(record)
         if got.status not in self.statuses:
@@ -121,8 +119,6 @@ def bad(row: int, broken: Broken) -> Bad:
 
 def _check_digest(record: WarcRecord) -> None:
     """Raises Unwell where the block has another sha1 than its record tells; other digests are not looked at."""
-    from pipeline.sources.http_message import Unwell
-
     name, _, told = record.headers.get("warc-block-digest", "").partition(":")
     found = hashlib.sha1(record.block, usedforsecurity=False).digest()
     spellings = (base64.b32encode(found).decode(), found.hex().upper(), base64.b64encode(found).decode())

@@ -26,7 +26,7 @@ from pipeline.engine import Task
 from pipeline.errors import RunError
 from pipeline.stages.base import VERDICTS, CorpusStage, Outcome
 from pipeline.steps.base import Corpus, merged
-from pipeline.steps.partitions import PartitionedWork, keys_of, opened, read_meant, task_name
+from pipeline.steps.partitions import PartitionedWork, keys_of, of_shard, opened, read_document, read_meant, task_name
 from pipeline.steps.rows import amount, store
 from pipeline.steps.source import marked
 from pipeline.store.files import read_table, write_table
@@ -157,9 +157,7 @@ def _shown(corpus: Corpus, docs: Sequence[int]) -> list[dict[str, str]]:
     """Id and beginning of the text of some documents, in this order."""
     out = []
     for doc in docs:
-        shard = next(s for s in corpus.shards if s.base <= doc < s.base + s.rows)
-        table = read_shard(shard, corpus.steps, ["id", "text"])
-        row = table.filter(pc.equal(table.column(DOC), pa.scalar(doc, pa.uint64())))
+        row = read_document(corpus, doc, ["id", "text"])
         text = pc.utf8_slice_codeunits(row.column("text"), 0, 200)[0].as_py()
         out.append({"id": row.column("id")[0].as_py(), "excerpt": text})
     return out
@@ -171,10 +169,7 @@ def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     shard = corpus.shards[at]
     docs = read_shard(shard, corpus.steps)
     verdicts = read_table(step.scratch("verdicts.arrow"))
-    begin, end = np.searchsorted(
-        verdicts.column(DOC).to_numpy(), np.array([shard.base, shard.base + shard.rows], np.uint64)
-    )
-    named = _named(verdicts.slice(begin, end - begin), docs, corpus.shards)
+    named = _named(of_shard(verdicts, shard), docs, corpus.shards)
     outcome: Outcome = made.apply(docs, named)
     store(step, shard.key, made.name, docs, outcome, mark=task_name("apply", shard.key))
     return amount(docs)

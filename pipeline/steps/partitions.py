@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.engine import Task
 from pipeline.stages.base import CorpusStage, PartStage, Stage
@@ -23,7 +24,7 @@ from pipeline.steps.base import Corpus
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
 from pipeline.store.files import read_json, read_table, write_json
-from pipeline.store.layers import Shard, read_shard
+from pipeline.store.layers import DOC, Shard, read_shard
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
@@ -105,6 +106,20 @@ def read_meant(shard: Shard, corpus: Corpus, stage: Stage) -> pa.Table:
     """The documents of a shard that the stage is for."""
     docs = read_shard(shard, corpus.steps)
     return docs.filter(stage.where.matches(docs)) if stage.where else docs
+
+
+def read_document(corpus: Corpus, doc: int, columns: Sequence[str]) -> pa.Table:
+    """The one document with this number, as a table of one row."""
+    shard = next(s for s in corpus.shards if s.base <= doc < s.base + s.rows)
+    docs = read_shard(shard, corpus.steps, columns)
+    return docs.filter(pc.equal(docs.column(DOC), pa.scalar(doc, pa.uint64())))
+
+
+def of_shard(verdicts: pa.Table, shard: Shard) -> pa.Table:
+    """The rows of verdicts, sorted by `doc`, that are about documents of this shard."""
+    bounds = np.array([shard.base, shard.base + shard.rows], np.uint64)
+    begin, end = np.searchsorted(verdicts.column(DOC).to_numpy(), bounds)
+    return verdicts.slice(begin, end - begin)
 
 
 def _edges_of_partitions(keys: np.ndarray, partitions: int) -> np.ndarray:

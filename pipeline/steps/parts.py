@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from pipeline.engine import Task
 from pipeline.stages.base import PART_VERDICTS, PartStage
 from pipeline.steps.base import Corpus, merged
-from pipeline.steps.partitions import PartitionedWork, keys_of, opened, read_meant, task_name
+from pipeline.steps.partitions import PartitionedWork, keys_of, of_shard, opened, read_document, read_meant, task_name
 from pipeline.steps.rows import amount, limited, store
 from pipeline.steps.source import marked
 from pipeline.store.counts import add_tallies
@@ -70,6 +70,9 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     shard = corpus.shards[at]
     docs = read_meant(shard, corpus, made)
     observed = made.observe(docs)
+    key = observed.keys.column("key").to_numpy()
+    # partitions are found by bisection: in keys out of order, some would be in none
+    assert np.all(key[1:] > key[:-1]), f"{made.name}: keys must rise, each once"
     path = step.scratch(f"keys/{shard.key}.arrow")
     result = {"key_bytes": observed.keys.nbytes, "totals": observed.totals}
     step.mark(task_name("observe", shard.key), result, {path: write_table(path, observed.keys)})
@@ -111,9 +114,7 @@ def show(folder: str, stage: dict[str, Any], partitions: int) -> dict[str, Any]:
 
 
 def _part(corpus: Corpus, stage: PartStage, key: int, doc: int) -> dict[str, str]:
-    shard = next(s for s in corpus.shards if s.base <= doc < s.base + s.rows)
-    docs = read_shard(shard, corpus.steps, ["id", "source", "text"])
-    one = docs.filter(pc.equal(docs.column(DOC), pa.scalar(doc, pa.uint64())))
+    one = read_document(corpus, doc, ["id", "source", "text"])
     return {"document": one.column("id")[0].as_py(), "excerpt": stage.part(one, key)[:EXCERPT]}
 
 
@@ -131,8 +132,5 @@ def _verdicts(step: Step, shard: Shard, partitions: int) -> pa.Table:
     """The verdicts on the keys of one shard."""
     parts = [PART_VERDICTS.empty_table()]
     for partition in range(partitions):
-        table = read_table(_verdict_file(step, partition))
-        bounds = np.array([shard.base, shard.base + shard.rows], np.uint64)
-        begin, end = np.searchsorted(table.column(DOC).to_numpy(), bounds)
-        parts.append(table.slice(begin, end - begin))
+        parts.append(of_shard(read_table(_verdict_file(step, partition)), shard))
     return pa.concat_tables(parts)

@@ -6,13 +6,12 @@ a human who looks through what was removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.store.files import FileInfo, read_table, write_table
+from pipeline.store.files import FileInfo, write_table
 
 EXCERPT = 200  # characters
 
@@ -54,8 +53,3 @@ def entries(docs: pa.Table, dropped: pa.Table, stage: str) -> pa.Table:
 
 def write_ledger(path: Path, table: pa.Table) -> FileInfo:
     return write_table(path, table.cast(LEDGER), compression="zstd")
-
-
-def read_ledgers(paths: Iterable[Path]) -> pa.Table:
-    """All rows of these ledgers, in this order."""
-    return pa.concat_tables([LEDGER.empty_table(), *map(read_table, paths)])

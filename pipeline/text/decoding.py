@@ -22,7 +22,6 @@ HIGH_BITS = U(0x8080808080808080)  # of 8 bytes; none is set where all are ASCII
 EVERY = U(0x0101010101010101)
 PAD = 8  # characters behind a text that may be read but are none
 ASTRAL = 0xF0  # the least first byte of a character above the Basic Multilingual Plane
-NARROW, WIDE = 0, 1
 
 
 def _ones(typing, x):  # type: ignore[no-untyped-def]

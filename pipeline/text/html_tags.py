@@ -4,7 +4,7 @@
     read_attributes(data, at) -> (how many, the byte behind `>`)
 
 A name is its first eight bytes in lower case, packed in a uint64, which tells all of them apart. The kinds are those of
-the HTML standard (13.2.4.2, 13.2.6). Pieces of the kernel in `markup`, which alone says what a page costs.
+the HTML standard (13.2.4.2, 13.2.6). Pieces of the kernel in `html_shape`, which alone says what a page costs.
 """
 
 import numpy as np
@@ -43,7 +43,7 @@ _NAMES = {
 
 
 def _code(name: str) -> int:
-    """The first eight bytes of a name, as `_read_name` packs them."""
+    """The first eight bytes of a name, as `read_name` packs them."""
     code = 0
     for byte in name.encode()[:8]:
         code = code << 8 | byte

@@ -79,8 +79,6 @@ LANGUAGES: dict[str, Language] = {language.code: language for language in sorted
 # Languages that identifiers and sources do not tell apart: Twi is a variety of Akan (ISO 639-3: twi belongs to aka).
 CLUSTERS = (frozenset({"ak", "tw"}),)
 
-# Other spellings of the same language: ISO 639-2/B, ISO 639-3 of a macrolanguage, withdrawn codes.
-_ALIASES = {"ara": "ar", "baq": "eu", "fre": "fr", "in": "id", "nep": "ne", "ori": "or", "swa": "sw"}
 _CHINESE = ("zh", "zho", "chi", "cmn")
 _CHINESE_BY = {  # script, or the script of a region
     "hans": "zh-hans", "cn": "zh-hans", "sg": "zh-hans", "my": "zh-hans",
@@ -108,7 +106,7 @@ def canonical(code: str) -> str:
 
 @cache
 def _spellings() -> dict[str, str]:
-    return {language.iso3: language.code for language in _ALL if language.iso3 != "cmn"} | _ALIASES
+    return {language.iso3: language.code for language in _ALL if language.iso3 != "cmn"}
 
 
 def same(one: str, other: str) -> bool:

@@ -1,7 +1,8 @@
 """What each character is to the filters of Gopher, C4, FineWeb and SlimPajama: one table over all of Unicode.
 
-Out: `marks()`, (0x110000,) uint16: the bits of `characters.flags` and those below. Which characters a filter means is
-taken from its authors' code, the rest from this Python's `unicodedata`, so a stage that reads it sets `unicode_tables`.
+Out: `marks()`, (0x110000,) uint16: SHARED bits of `characters.flags`, and those below. Which characters a filter means
+is taken from its authors' code, the rest from this Python's `unicodedata`, so a stage that reads it sets
+`unicode_tables`.
 
 Never write to the table: all kernels read the same one.
 """
@@ -12,9 +13,9 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.text.characters import CODE_POINTS, flags
+from pipeline.text.characters import ALNUM, CODE_POINTS, DIGIT, SPACE, SPECIAL, UNSPACED, flags
 
-# characters.flags has the lowest five bits: SPACE, DIGIT, SPECIAL, ALNUM, UNSPACED
+SHARED = SPACE | DIGIT | SPECIAL | ALNUM | UNSPACED  # the lowest five bits; FEED, the sixth, stays behind
 ALPHABETIC = 1 << 5  # letters, as `str.isalpha` has them: a vowel sign is none
 BLANK = 1 << 6  # what `str.isspace` and `\s` of a regular expression take for white space
 BREAK = 1 << 7  # what ends a line for `str.splitlines`
@@ -55,8 +56,8 @@ _ASKED = (*range(0x40000), *range(0xE0000, 0xE1000))  # beyond these there is no
 
 @cache
 def marks() -> np.ndarray:
-    """(0x110000,) uint16, read-only: the bits above, and those of `characters.flags`, for each code point."""
-    out = flags().astype(np.uint16)
+    """(0x110000,) uint16, read-only: the bits above, and SHARED ones of `characters.flags`, for each code point."""
+    out = (flags() & SHARED).astype(np.uint16)
     for code in _ASKED:
         out[code] |= _by_category(unicodedata.category(chr(code)))
     ranges = ((BLANK, _BLANKS), (BREAK, _BREAKS), (PUNCTUATION, _CONTROLS), (TERMINAL | PUNCTUATION, _TERMINALS))

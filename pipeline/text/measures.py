@@ -1,7 +1,7 @@
 """Numbers about texts, read off their bytes in one pass: the kernel behind the stage `measure`.
 
 In: Arrow texts (n) and for each its n-gram sizes and its stop list. Out: one column of n numbers for each name in
-MEASURES. The words and definitions (a plain-Python twin of each is in tests/pipeline/text/test_measures.py):
+MEASURES. The words and definitions (a plain-Python twin of each is in tests/pipeline/text/measures_twin.py):
 
 word           a run of characters between white space, lower-cased, SPECIAL characters taken off both ends, not empty.
                Each character of a script without spaces (Han, Kana, Thai, ...) is a word of its own, unless SPECIAL

@@ -13,7 +13,7 @@ said a million times costs no more than another. With more of them a column stay
 probability under 1e-25.
 
 Never depend on the machine: integers only, no Python hash, constants fixed. The plain-Python twin in
-tests/pipeline/twins.py says the same in few lines.
+tests/pipeline/minhash_twin.py says the same in few lines.
 """
 
 import numpy as np

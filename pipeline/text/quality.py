@@ -29,7 +29,7 @@ slimpajama   bare_characters              characters without ASCII punctuation a
 
 Measures of n-grams look at the first LIMIT words of a text, those of lines and paragraphs at the first LIMIT of them,
 and divide by what was looked at: this bounds the memory of a text of any length. Time is linear in the bytes. Repeats
-are told by 64-bit hashes. What is not asked for is not computed.
+are told by hashes, of which `seen` compares 48 bits beside the slot. What is not asked for is not computed.
 """
 
 from collections.abc import Sequence

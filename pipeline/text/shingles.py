@@ -11,7 +11,7 @@ In: Arrow texts. Out: for each text the 64-bit hashes of its shingles. What is c
 A text of any length streams through one block of 16 KB, so memory is constant and time linear in its bytes.
 
 Never depend on the machine: integers only, no Python hash, constants fixed. Never read outside a text.
-The plain-Python twin in tests/pipeline/twins.py says the same in few lines.
+The plain-Python twin in tests/pipeline/minhash_twin.py says the same in few lines.
 """
 
 from itertools import pairwise

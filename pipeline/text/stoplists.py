@@ -3,6 +3,7 @@
     StopLists.of({"en": ["the", "of"]}) -> slots, (m,) uint64, and where each language's table lies
 
 A language without a list has none. Words with a space in them never match, and are left out.
+`wordlists` has tables of another kind, for entries of several words and texts that lie decoded.
 """
 
 from collections.abc import Sequence

@@ -5,16 +5,17 @@
 An entry is read as a text would be: split into words, in lower case. One of two to LONGEST_RUN words stands for those
 words one behind the other; in scripts without spaces each character is a word. A language without a list has none: its
 ratio is unknown, not 0.
+
+`stoplists` has tables of another kind: its hashes can be made character by character while a text streams by, and need
+no text that is decoded and lower-cased before, nor runs of words. These here are made four characters at a time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.text import stopwords
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import U, flags, lowered
 from pipeline.text.compiling import kernel
@@ -51,12 +52,6 @@ class WordLists:
                 tables.append(table)
             begins[lang] = (places[0], places[1])
         return WordLists(np.concatenate(tables), begins)
-
-    @staticmethod
-    @cache
-    def stop_words() -> "WordLists":
-        """The tables of all languages that have a list of stop words here."""
-        return WordLists.of({lang: stopwords.words(lang) for lang in stopwords.listed()})
 
 
 def lengths(entries: Sequence[str]) -> np.ndarray:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from pipeline.config import Config, parse
 from pipeline.digest import file_sha256
 from pipeline.progress import Silent
 from pipeline.run import Result, run
 from pipeline.steps.source import shards_of
+from pipeline.store import files
 from pipeline.store.layers import read_shard
-from pipeline.store.ledger import read_ledgers
+from pipeline.store.ledger import LEDGER
 from pipeline.store.step import MANIFEST, OUTSIDE_DIGEST
 
 STAGES = [
@@ -84,4 +88,52 @@ def kept_after(result: Result, steps: int) -> pa.Table:
 
 def ledger_of(planned: Any) -> pa.Table:
     """The whole ledger of a step."""
-    return read_ledgers(sorted((planned.step.folder / "ledger").glob("*.arrow")))
+    paths = sorted((planned.step.folder / "ledger").glob("*.arrow"))
+    return pa.concat_tables([LEDGER.empty_table(), *map(files.read_table, paths)])
+
+
+class Killed(BaseException):
+    """As if the process had been killed: nothing may catch it."""
+
+
+@contextlib.contextmanager
+def stopped_at_write(which: int) -> Iterator[None]:
+    """What is run inside stops, and ends, when it writes its file number `which`, counted from 1."""
+    real, writes = files._flush, [0]
+
+    def flush(path: Path) -> None:
+        writes[0] += 1
+        if writes[0] == which:
+            raise Killed
+        real(path)
+
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Killed):
+        patch.setattr(files, "_flush", flush)
+        yield
+
+
+def listed_backwards(patch: pytest.MonkeyPatch) -> None:
+    """From now on folders list their entries with the last name first."""
+    real = os.scandir
+
+    class Backwards:
+        def __init__(self, *args: Any) -> None:
+            self.inner = real(*args)
+            self.entries = iter(sorted(self.inner, key=lambda e: e.name, reverse=True))
+
+        def __iter__(self) -> Iterator[Any]:
+            return self.entries
+
+        def __next__(self) -> Any:
+            return next(self.entries)
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.close()
+
+        def close(self) -> None:
+            self.inner.close()
+
+    patch.setattr(os, "scandir", Backwards)

@@ -1,6 +1,5 @@
 """The seven laws of docs/design.md, each as a property of whole runs on any text."""
 
-import contextlib
 import json
 import os
 import random
@@ -15,7 +14,19 @@ from hypothesis import strategies as st
 
 from pipeline.store import files
 from pipeline.store.counts import total
-from tests.pipeline.making import STAGES, TAIL, config, go, kept_after, ledger_of, sealed, write_jsonl
+from tests.pipeline.making import (
+    STAGES,
+    TAIL,
+    Killed,
+    config,
+    go,
+    kept_after,
+    ledger_of,
+    listed_backwards,
+    sealed,
+    stopped_at_write,
+    write_jsonl,
+)
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 WORDS = st.sampled_from(
@@ -128,69 +139,10 @@ def test_bytes_do_not_depend_on_workers_or_memory(tmp_path):
     assert sealed(one) == sealed(two)
 
 
-EDITING = [
-    "dedup_url",
-    {"dedup_lines": {"min_chars": 1, "min_count": 2, "keep": "none", "within": "corpus"}},
-    "html_leftovers",
-    {"drop_lines": {"repeated": True}},
-    "drop_words",
-    {"drop_trailer": {"min_lines": 1}},
-    {"normalize": {"ftfy": "encoding"}},
-]
-LINE = st.one_of(ANY_TEXT, SENTENCE, st.sampled_from(["{", "http://a.b", "<p>", "&amp;", "the menu", "cafÃ©"]))
-
-
-@settings(FEW, max_examples=5)
-@given(texts=st.lists(st.lists(LINE, max_size=5).map("\n".join), min_size=2, max_size=8), cut=st.integers(1000, 1200))
-def test_editing_stages_lose_no_document(tmp_path_factory, texts, cut):
-    folder = fresh(tmp_path_factory)
-    lines = [json.dumps({"text": text, "url": f"http://a.b/{i % 5}"}) for i, text in enumerate(texts)]
-    (folder / "a.jsonl").write_text("\n".join(lines) + "\n")
-    result = go(config(folder, "one", stages=EDITING, shard_size=cut))
-    before = kept_after(result, 0).column("id").to_pylist()
-    for count, planned in enumerate([p for p in result.steps if p.kind != "source"], 1):
-        kept = kept_after(result, count)
-        gone = ledger_of(planned)
-        assert sorted(kept.column("id").to_pylist() + gone.column("id").to_pylist()) == sorted(before), planned.name
-        emptied = gone.filter(pc.equal(gone.column("reason"), "emptied")).column("excerpt").to_pylist()
-        assert all(excerpt.strip() for excerpt in emptied)  # the ledger shows what it held
-        before = kept.column("id").to_pylist()
-
-
-def test_bytes_of_editing_stages_do_not_depend_on_workers(tmp_path):
-    corpus(tmp_path)
-    one = go(config(tmp_path, "one", stages=EDITING, shard_size=1000))
-    two = go(config(tmp_path, "two", stages=EDITING, shard_size=1000, run={"workers": 2}))
-    assert next(p for p in one.steps if p.name == "dedup_lines").step.manifest()["tallies"]["lines"] > 15
-    assert sealed(one) == sealed(two)
-
-
 def test_bytes_do_not_depend_on_the_order_in_which_a_folder_lists_its_files(tmp_path, monkeypatch):
     corpus(tmp_path)
     one = go(config(tmp_path, "one"))
-    real = os.scandir
-
-    class Backwards:
-        def __init__(self, *args):
-            self.inner = real(*args)
-            self.entries = iter(sorted(self.inner, key=lambda e: e.name, reverse=True))
-
-        def __iter__(self):
-            return self.entries
-
-        def __next__(self):
-            return next(self.entries)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            self.inner.close()
-
-        def close(self):
-            self.inner.close()
-
-    monkeypatch.setattr(os, "scandir", Backwards)
+    listed_backwards(monkeypatch)
     assert sealed(one) == sealed(go(config(tmp_path, "two")))
 
 
@@ -267,26 +219,12 @@ def test_settings_of_the_run_are_part_of_no_recipe(tmp_path):
 # 4. All or nothing
 
 
-class Killed(BaseException):
-    """As if the process had been killed: nothing may catch it."""
-
-
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(after=st.integers(0, 120))
 def test_a_run_that_stops_anywhere_goes_on_to_the_same_bytes(tmp_path_factory, after):
     folder = corpus(fresh(tmp_path_factory), 20)
-    with pytest.MonkeyPatch.context() as patch:
-        real, writes = files._flush, [0]
-
-        def flush(path):
-            writes[0] += 1
-            if writes[0] == after:
-                raise Killed
-            real(path)
-
-        patch.setattr(files, "_flush", flush)
-        with contextlib.suppress(Killed):
-            go(config(folder, "broken", shard_size=2000, **TAIL))
+    with stopped_at_write(after):
+        go(config(folder, "broken", shard_size=2000, **TAIL))
     whole = go(config(folder, "whole", shard_size=2000, **TAIL))
     assert sealed(go(config(folder, "broken", shard_size=2000, **TAIL))) == sealed(whole)
     assert not list((folder / "broken").rglob(".tmp-*"))

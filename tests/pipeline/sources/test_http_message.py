@@ -7,7 +7,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.http_message import Unwell, charset_in, plain_body, response
+from pipeline.sources.base import Unwell
+from pipeline.sources.http_message import charset_in, plain_body, response
 from tests.pipeline.sources.web_making import http
 
 LIMIT = 100_000

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.http_message import Unwell
+from pipeline.sources.base import Unwell
 from pipeline.sources.page import Wanted, read_page
 from tests.pipeline.sources.web_making import PROSE, page
 

@@ -14,7 +14,7 @@ from tests.pipeline.text.texts import array
 
 def ratios(texts: list[str], lang: str) -> list[float]:
     n = len(texts)
-    lists = WordLists.stop_words()
+    lists = WordLists.of({lang: words(lang)})
     column = measure(array(texts), np.full(n, 10), np.full(n, 5), [lang] * n, lists, ["stopword_ratio"])
     return column["stopword_ratio"].to_pylist()
 
