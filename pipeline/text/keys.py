@@ -34,6 +34,7 @@ def find_keys(data, offsets, wanted):  # type: ignore[no-untyped-def]
         i, done = begin, begin
         while i < end and wanted[row]:
             first, last = _next_token(data, i, end)
+            first += _escape(data, first, last, begin)
             block, private = pem(data, first, last, end)
             found = private
             i = max(last, block)
@@ -64,6 +65,12 @@ def _next_token(data, i, end):  # type: ignore[no-untyped-def]
             first = at + U(1)
         at += U(1)
     return (np.int64(first), end) if stop - first >= U(LEAST) else (end, end)
+
+
+@piece
+def _escape(data, first, last, begin):  # type: ignore[no-untyped-def]
+    """1 where the first letter belongs to an escape written out, \\n, \\r or \\t, and not to the token."""
+    return 1 if begin < first < last and data[first - 1] == 92 and data[first] in (110, 114, 116) else 0
 
 
 @piece

@@ -18,6 +18,7 @@ def keys(text: str) -> list[str]:
     data, found, i, done = text.encode(), [], 0, 0
     while match := TOKEN.search(data, i):
         first, last = match.span()
+        first += bool(re.match(rb"\\[nrt]", data[first - 1 : first + 1])) if first else 0
         end, private = _pem(data, first, last)
         i = max(last, end)
         begin, stop = (first, end) if private else (0, 0) if end else _key(data, first, last, done)
