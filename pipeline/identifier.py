@@ -32,7 +32,7 @@ JOINED = {"tw": "ak", "zh-hant": "zh-hans"}  # one class each: n-grams do not te
 MOST_ROWS = 124_000  # 4 MB with what stands beside them
 PROFILE, PROFILE_ROWS = 200_000, 1 << 15  # bytes of a language's text and size of the profile that it is compared by
 NEIGHBOUR = 0.8  # a cosine from which on a language outside the 46 is a class of its own
-NEIGHBOUR_WEIGHT = 12  # how much more often it is met than others of its size: there the mistakes are made
+NEIGHBOUR_WEIGHT = 4  # how much more often it is met than others of its size: there the mistakes are made
 # Left out of "none of them": what readers call by the name of one of the 46, and what is written as it is
 VARIETIES = {
     "ar": {"acm", "aeb", "ajp", "apc", "apd", "arb", "arq", "ars", "ary", "arz", "ayl", "mey"},

@@ -19,7 +19,6 @@ from pipeline.text.lid_model import DIM
 F = np.float32
 LONGEST_PIECE = 2048  # bytes
 SHORTEST, LONGEST = 20, 500  # characters
-ENOUGH = F(0.99)  # a piece that is right with such a chance would teach next to nothing, at the price of any other
 LOWEST = F(24)  # a class whose score is less than the best one's by so much has no chance that a float32 would show
 HALVES = (0.5 ** np.arange(40)).astype(F)
 
@@ -156,8 +155,6 @@ def train(
         if n >= samples - samples // 10:
             loss -= np.log(max(scores[target], F(1e-30)))
             counted += 1
-        if scores[target] > ENOUGH:
-            continue
         pace = F(rate * (1.0 - n / samples))
         for c in range(count):
             scores[c] = -scores[c]
