@@ -14,7 +14,13 @@ EDITS = {
     "drop_lines": ({}, "if x {\ntext\n}", "text", "dropped_lines", 2),
     "drop_words": ({}, "see http://a.b now", "see now", "dropped_words", 1),
     "html_leftovers": ({}, "a<br>b &lt; <b>c</b>", "a\nb < c", "html_leftovers", 4),
-    "c4_lines": ({"ended": False}, "Home\nsee the page below\nuse cookies if asked", "see the page below", "c4_lines", 2),
+    "c4_lines": (
+        {"ended": False},
+        "Home\nsee the page below\nuse cookies if asked",
+        "see the page below",
+        "c4_lines",
+        2,
+    ),
     "drop_trailer": (
         {"min_lines": 1},
         "that is the end of it\nSmith, J. 1999",
@@ -51,7 +57,12 @@ def test_code_is_never_touched(name):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("drop_lines", " \n{}\n{}\n\t"), ("drop_words", "http://a.b\n\n//a//b"), ("html_leftovers", "<p>&nbsp;"), ("c4_lines", "Home\nMenu")],
+    [
+        ("drop_lines", " \n{}\n{}\n\t"),
+        ("drop_words", "http://a.b\n\n//a//b"),
+        ("html_leftovers", "<p>&nbsp;"),
+        ("c4_lines", "Home\nMenu"),
+    ],
 )
 def test_a_document_of_which_nothing_is_left_goes_to_the_ledger_with_its_text(name, text):
     outcome = STAGES[name]().apply(docs(["  \n", text]))
