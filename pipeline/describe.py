@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline.errors import ConfigError
+from pipeline.units import parse_size, say_bytes
 
 Models = dict[str, type[BaseModel]]
+WIDTH = 48  # characters of the column of defaults
 
 
 def table(known: Models, sources: int) -> None:
@@ -31,9 +36,9 @@ def one(known: Models, name: str) -> None:
     model = known[name]
     console = Console(highlight=False, markup=False)
     console.print(f"{name}\n\n{inspect.cleandoc(model.__doc__ or '')}\n", markup=False)
-    rows = Table("setting", "default", "", box=None)
+    rows = Table("setting", Column("default", max_width=WIDTH, overflow="fold"), "", box=None)
     for field, info in model.model_fields.items():
-        default = "required" if info.is_required() else _short(info.get_default(call_default_factory=True))
+        default = "required" if info.is_required() else spelled(info)
         rows.add_row(field, default, info.description or "")
     console.print(rows)
 
@@ -42,6 +47,26 @@ def _summary(model: type[BaseModel]) -> str:
     return inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 50 else text[:47] + "..."
+def spelled(info: FieldInfo) -> str:
+    """A setting's default, whole, as a config would spell it: `{en: 25, fr: 45}`, `[a, b]`, `null`, `3.0 MB`."""
+    value = info.get_default(call_default_factory=True)
+    if any(getattr(rule, "func", None) is parse_size for rule in info.metadata):
+        said = say_bytes(value)
+        return said if parse_size(said) == value else str(value)  # 1 MiB is no round number of kB
+    if value == () and str(info.annotation).startswith("tuple[tuple["):
+        return "{}"
+    return yaml.safe_dump([_plain(value)], default_flow_style=True, width=1 << 30, allow_unicode=True, sort_keys=False)[
+        1:-2
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """What YAML has words for; pairs, as stages hold what is by name, are a mapping again."""
+    if isinstance(value, BaseModel):
+        return _plain(dict(value))
+    if isinstance(value, dict):
+        return {key: _plain(own) for key, own in value.items()}
+    if not isinstance(value, tuple | list):
+        return str(value) if isinstance(value, Path) else value
+    pairs = bool(value) and all(isinstance(p, tuple) and len(p) == 2 and isinstance(p[0], str) for p in value)
+    return {name: _plain(own) for name, own in value} if pairs else [_plain(one) for one in value]

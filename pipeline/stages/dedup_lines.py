@@ -32,8 +32,8 @@ class DedupLines(PartStage):
     """Takes out lines that many documents of a source hold: menus, notices, signatures. The first one stays.
 
     A line is what stands between line feeds; two are the same if they are equal without white space at both ends. Lines
-    under `min_chars` characters never count. A line goes if `min_count` documents of the source hold it, and at
-    least `min_share` of its documents. With `by: occurrences` it is counted as often as it stands, refrains and rows of a
+    under `min_chars` characters never count. A line goes if `min_count` documents of the source hold it, and at least
+    `min_share` of its documents. With `by: occurrences` it is counted as often as it stands, refrains and rows of a
     table within one document too, as ROOTS did. `within: corpus` counts over all sources together.
 
     `keep: first` leaves the first one, in the order of the documents and within its document; `keep: none` leaves none,

@@ -16,7 +16,7 @@ from pipeline.stages.base import Outcome, RowStage
 from pipeline.stages.editing import bytes_out, edited, prose
 from pipeline.text.lines import holding, line_starts, repeated, without
 
-CODE_IN_PROSE = ("{", "}", "[if", "<script")  # ROOTS, clean.py: remove_lines_with_code
+CODE_IN_PROSE = ("<script", "[if", "{", "}")  # ROOTS, clean.py: remove_lines_with_code; sorted, as a config's are
 
 
 class DropLines(RowStage):

@@ -16,7 +16,7 @@ from pipeline.stages.base import Outcome, RowStage
 from pipeline.stages.editing import bytes_out, edited, overlaid, prose
 from pipeline.text.unwanted_words import without_words
 
-ADDRESSES = ("http", "www", ".com", "href", "//")
+ADDRESSES = (".com", "//", "href", "http", "www")  # sorted, as what a config gives is: one spelling
 # ROOTS, parameters_filtering.py: length_word_max_cutoff where cond_remove_long_words is on
 ROOTS_LENGTHS = {
     "ar": 25, "bn": 20, "ca": 20, "en": 25, "es": 25, "eu": 28,

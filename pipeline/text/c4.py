@@ -1,7 +1,8 @@
 """Editing a page as C4 does, line by line: which lines go, and why; citation marks go from those that stay.
 
 In: Arrow texts (n) and rules. Out: new bytes for the texts that change, how many lines and citation marks went out of
-each, and how many lines for which reason. The rules in their order, the first that a line breaks is the reason (datatrove 0.10.1, pipeline/filters/c4_filters.py):
+each, and how many lines for which reason. The rules in their order, the first that a line breaks is the reason
+(datatrove 0.10.1, pipeline/filters/c4_filters.py):
 
 LONG_WORD         a word, between white space, has more than `longest` characters
                   (CITATIONS: `[12]`, `[]`, `[edit]` and `[citation needed]` are taken out; no reason to go)
@@ -39,8 +40,8 @@ _LENGTHS = np.array([len(_EDIT), len(_NEEDED)], np.int64)
 def c4_lines(
     texts: pa.Array | pa.ChunkedArray, rules: int, fewest: int = 3, longest: int = 1000
 ) -> tuple[pa.Array, np.ndarray, dict[str, int]]:
-    """(n,) large_string, null where a text stays as it is; (n,) int64 lines and citation marks taken out of each; and of
-    all: lines by reason, `lines_kept`, `citations`."""
+    """(n,) large_string, null where a text stays as it is; (n,) int64 lines and citation marks taken out of each;
+    and of all: lines by reason, `lines_kept`, `citations`."""
     offsets, data = buffers(texts)
     ends, out, changed, counts, tallies = _edit(data, offsets, marks(), lowered(), rules, fewest, longest)
     bits = pa.py_buffer(np.packbits(changed, bitorder="little"))
@@ -50,7 +51,7 @@ def c4_lines(
 
 @kernel
 def _edit(data, offsets, table, lower, rules, fewest, longest):  # type: ignore[no-untyped-def]
-    """(n + 1,) int64 offsets into the new bytes, the new bytes, (n,) bool changed, (n,) int64 taken out, (TALLIES,) int64."""
+    """(n + 1,) int64 offsets into the new bytes, these, (n,) bool changed, (n,) int64 taken out, (TALLIES,) int64."""
     n = len(offsets) - 1
     most = 0
     for d in range(n):

@@ -128,6 +128,4 @@ def test_a_misspelt_measure_names_the_one_that_is_measured(tmp_path, good):
 
 
 def test_a_share_that_is_no_share_is_refused(tmp_path, good):
-    assert "write 0.3 for that many percent" in complaint(
-        tmp_path, good.replace("words: [1, null]", "symbol_ratio: [0, 30]")
-    )
+    assert "write 0.3 for 30 percent" in complaint(tmp_path, good.replace("words: [1, null]", "symbol_ratio: [0, 30]"))

@@ -109,5 +109,5 @@ def test_a_list_that_cannot_be_read_is_refused(tmp_path):
 def test_lists_that_nothing_asks_for_are_refused(flagged):
     with pytest.raises(ValidationError, match="add flagged_ratio to names"):
         Measure(names=["words"], flagged={"en": flagged})
-    with pytest.raises(ValidationError, match="'[a-z]+' is named twice"):
+    with pytest.raises(ValidationError, match="'en' is named twice"):
         Measure(names=NAMES, flagged={"en": flagged, "eng": flagged})
