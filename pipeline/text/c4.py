@@ -78,7 +78,7 @@ def _edit(data, offsets, table, lower, rules, fewest, longest):  # type: ignore[
             at = U(o)
             for i in range(first, last):
                 at = encode(out, at, U(kept[i]))
-            o = np.int64(at)
+            o = np.int64(at)  # type: ignore[assignment] # an int of Numba
         ends[d + 1] = o
     return ends, out[:o].copy(), changed, tallies
 
