@@ -21,11 +21,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.text.buffers import buffers
-from pipeline.text.characters import DIGIT, lowered
+from pipeline.text.characters import DIGIT, U, lowered
 from pipeline.text.compiling import kernel, piece
+from pipeline.text.decoding import PAD, read
+from pipeline.text.lines import array_of
 from pipeline.text.marks import BLANK, BREAK, marks
 from pipeline.text.phrases import LOREM, POLICY, SCRIPT, phrases_in
-from pipeline.text.scan import read_block
+from pipeline.text.utf8 import encode
 
 CITATIONS, ENDS, SCRIPTS, POLICIES, EVIDENCE = 1, 2, 4, 8, 16  # the rules that are on, as bits
 REASONS = ("long_word", "unended", "few_words", "javascript", "policy")
@@ -44,9 +46,8 @@ def c4_lines(
     and of all: lines by reason, `lines_kept`, `citations`."""
     offsets, data = buffers(texts)
     ends, out, changed, counts, tallies = _edit(data, offsets, marks(), lowered(), rules, fewest, longest)
-    bits = pa.py_buffer(np.packbits(changed, bitorder="little"))
-    array = pa.LargeStringArray.from_buffers(len(changed), pa.py_buffer(ends), pa.py_buffer(out), bits)
-    return array, counts, dict(zip((*REASONS, "lines_kept", "citations"), tallies.tolist(), strict=True))
+    told = dict(zip((*REASONS, "lines_kept", "citations"), tallies.tolist(), strict=True))
+    return array_of(ends, out, changed), counts, told
 
 
 @kernel
@@ -56,13 +57,13 @@ def _edit(data, offsets, table, lower, rules, fewest, longest):  # type: ignore[
     most = 0
     for d in range(n):
         most = max(most, offsets[d + 1] - offsets[d])
-    codes, kinds, kept = np.empty(most, np.uint32), np.empty(most, np.uint16), np.empty(most + 1, np.uint32)
+    codes, kinds, kept = np.empty(most + PAD, np.uint32), np.empty(most, np.uint16), np.empty(most + 1, np.uint32)
     ends, changed, tallies = np.zeros(n + 1, np.int64), np.zeros(n, np.bool_), np.zeros(TALLIES, np.int64)
     counts = np.zeros(n, np.int64)
     out = np.empty(1024, np.uint8)
     o = 0
     for d in range(n):
-        _, count = read_block(data, offsets[d], offsets[d + 1], codes, 0, most)
+        count = read(data, offsets[d], offsets[d + 1], codes)
         for i in range(count):
             kinds[i] = table[codes[i]]
         before = tallies.sum() - tallies[STAYS]
@@ -79,7 +80,10 @@ def _edit(data, offsets, table, lower, rules, fewest, longest):  # type: ignore[
                 wide = np.empty(2 * (o + 4 * (last - first)), np.uint8)
                 wide[:o] = out[:o]
                 out = wide
-            o = _encode(kept, first, last, out, o)
+            at = U(o)
+            for i in range(first, last):
+                at = encode(out, at, U(kept[i]))
+            o = np.int64(at)  # type: ignore[assignment] # an int of Numba
         ends[d + 1] = o
     return ends, out[:o].copy(), changed, counts, tallies
 
@@ -203,24 +207,3 @@ def _equal(codes, count, kept, first, last):  # type: ignore[no-untyped-def]
         same = codes[i] == kept[first + i]
         i += 1
     return same
-
-
-@piece
-def _encode(codes, first, last, out, o):  # type: ignore[no-untyped-def]
-    """Writes code points as UTF-8 at `out[o:]`; where they end."""
-    for i in range(first, last):
-        c = codes[i]
-        if c < 0x80:
-            out[o] = c
-            o += 1
-        elif c < 0x800:
-            out[o], out[o + 1] = 0xC0 | c >> 6, 0x80 | c & 63
-            o += 2
-        elif c < 0x10000:
-            out[o], out[o + 1], out[o + 2] = 0xE0 | c >> 12, 0x80 | (c >> 6) & 63, 0x80 | c & 63
-            o += 3
-        else:
-            out[o], out[o + 1] = 0xF0 | c >> 18, 0x80 | (c >> 12) & 63
-            out[o + 2], out[o + 3] = 0x80 | (c >> 6) & 63, 0x80 | c & 63
-            o += 4
-    return o

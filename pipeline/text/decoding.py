@@ -16,10 +16,8 @@ from numba.extending import intrinsic, overload
 from pipeline.text.characters import ALNUM, DIGIT, FEED, SPECIAL, U, decode
 from pipeline.text.compiling import piece
 from pipeline.text.hashing import load
-from pipeline.text.utf8 import trailing_zeros
+from pipeline.text.utf8 import HIGHEST, LOWEST, trailing_zeros
 
-HIGH_BITS = U(0x8080808080808080)  # of 8 bytes; none is set where all are ASCII
-EVERY = U(0x0101010101010101)
 PAD = 8  # characters behind a text that may be read but are none
 ASTRAL = 0xF0  # the least first byte of a character above the Basic Multilingual Plane
 
@@ -77,7 +75,7 @@ def read(data, begin, end, text):  # type: ignore[no-untyped-def]
     i, stop, o = U(begin), U(end), U(0)
     while i < stop:
         while i + U(8) <= stop:
-            if load(data, i) & HIGH_BITS:
+            if load(data, i) & HIGHEST:
                 break
             for ahead in range(8):
                 text[o + U(ahead)] = data[i + U(ahead)]
@@ -114,10 +112,10 @@ def count_kinds(kinds, count):  # type: ignore[no-untyped-def]
     """(SPECIAL, DIGIT, ALNUM, FEED) characters, of the kinds as eights in a uint64."""
     specials, digits, alnums, feeds = U(0), U(0), U(0), U(0)
     for eight in kinds[: (count + 7) // 8]:
-        specials += ones(eight & (EVERY * U(SPECIAL)))
-        digits += ones(eight & (EVERY * U(DIGIT)))
-        alnums += ones(eight & (EVERY * U(ALNUM)))
-        feeds += ones(eight & (EVERY * U(FEED)))
+        specials += ones(eight & (LOWEST * U(SPECIAL)))
+        digits += ones(eight & (LOWEST * U(DIGIT)))
+        alnums += ones(eight & (LOWEST * U(ALNUM)))
+        feeds += ones(eight & (LOWEST * U(FEED)))
     return np.int64(specials), np.int64(digits), np.int64(alnums), np.int64(feeds)
 
 
@@ -135,7 +133,7 @@ def longest_line(kinds, count):  # type: ignore[no-untyped-def]
     """Characters of the longest line, its line feed aside, of the kinds as eights in a uint64."""
     longest, begin = 0, 0
     for at in range((count + 7) // 8):
-        feeds = kinds[at] & (EVERY * U(FEED))
+        feeds = kinds[at] & (LOWEST * U(FEED))
         while feeds:
             place = 8 * at + int(trailing_zeros(feeds) >> U(3))
             longest = max(longest, place - begin)

@@ -21,8 +21,9 @@ from pipeline.text.buffers import buffers
 from pipeline.text.characters import SPACE, U, decode, flags
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import START, STEP, load, mix
+from pipeline.text.utf8 import HIGHEST, LOWEST
 
-FEEDS, LOWEST, HIGHEST = U(0x0A0A0A0A0A0A0A0A), U(0x0101010101010101), U(0x8080808080808080)
+FEEDS = U(0x0A0A0A0A0A0A0A0A)
 NONE = U(0)  # the hash of no line: a line that does not count
 
 
@@ -144,6 +145,12 @@ def _line_hash(data, first, last, salt, min_chars, kinds):  # type: ignore[no-un
             characters += data[at] & 0xC0 != 0x80
         if characters < min_chars:
             return NONE
+    return max(mix(bytes_hash(data, first, last) ^ salt), U(1))
+
+
+@piece
+def bytes_hash(data, first, last):  # type: ignore[no-untyped-def]
+    """Of `data[first:last]`, to be mixed: 8 bytes a step. The length is part of it: zeros behind it tell."""
     h = START ^ U(last - first)
     i, stop = U(first), U(last)
     while i + U(8) <= stop:
@@ -154,7 +161,7 @@ def _line_hash(data, first, last, salt, min_chars, kinds):  # type: ignore[no-un
     while i < stop:
         word = word << U(8) | U(data[i])
         i += U(1)
-    return max(mix((h ^ word) * STEP ^ salt), U(1))
+    return (h ^ word) * STEP
 
 
 @kernel

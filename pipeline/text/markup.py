@@ -28,6 +28,7 @@ from pipeline.text.characters import U
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, mix
 from pipeline.text.lines import array_of, copy, feed
+from pipeline.text.utf8 import encode
 
 KINDS = ("blocks", "tags", "entities")
 BLOCKS, TAGS, ENTITIES = 1, 2, 4
@@ -373,7 +374,7 @@ def _numbered(data, i, end, windows, out, o):  # type: ignore[no-untyped-def]
         code = windows[code - 128]
     if not _printable(code):
         return i, o
-    return at + 1, _write(code, out, o)
+    return at + 1, np.int64(encode(out, U(o), U(code)))
 
 
 @piece
@@ -383,20 +384,3 @@ def _printable(code):  # type: ignore[no-untyped-def]
     if 127 <= code < 160 or 0xD800 <= code < 0xE000 or 0xFDD0 <= code < 0xFDF0 or code == 0xFFFD:
         return False
     return code <= 0x10FFFF and code & 0xFFFE != 0xFFFE
-
-
-@piece
-def _write(code, out, o):  # type: ignore[no-untyped-def]
-    """Writes a code point as UTF-8; the place after it."""
-    if code < 0x80:
-        out[o] = code
-        return o + 1
-    if code < 0x800:
-        out[o], out[o + 1] = 0xC0 | code >> 6, 0x80 | code & 63
-        return o + 2
-    if code < 0x10000:
-        out[o], out[o + 1], out[o + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63
-        return o + 3
-    out[o], out[o + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 63
-    out[o + 2], out[o + 3] = 0x80 | code >> 6 & 63, 0x80 | code & 63
-    return o + 4

@@ -91,9 +91,27 @@ _TABLE = {  # name: (type, work)
     "nonword_ratio": (_FLOAT, KINDS | UNDERSCORES),
 }
 MEASURES = {name: kind for name, (kind, _) in _TABLE.items()} | CODE
-USUAL = tuple(_TABLE)[:15]  # those of any text, which need no list of the user's
+_UNUSUAL = ("flagged_ratio", "nonword_ratio")  # a list of the user's, and code
+USUAL = tuple(name for name in _TABLE if name not in _UNUSUAL)
 COLUMNS = len(_TABLE)
 _AT = {name: column for column, name in enumerate(_TABLE)}
+AT_WORDS = _AT["words"]
+AT_CHARACTERS = _AT["characters"]
+AT_BYTES = _AT["bytes"]
+AT_LINES = _AT["lines"]
+AT_MEAN_WORD_LENGTH = _AT["mean_word_length"]
+AT_MAX_WORD_LENGTH = _AT["max_word_length"]
+AT_SYMBOL_RATIO = _AT["symbol_ratio"]
+AT_DIGIT_RATIO = _AT["digit_ratio"]
+AT_ALPHANUMERIC_RATIO = _AT["alphanumeric_ratio"]
+AT_STOPWORD_RATIO = _AT["stopword_ratio"]
+AT_MEAN_LINE = _AT["mean_line"]
+AT_LONGEST_LINE = _AT["longest_line"]
+AT_CHAR_REPETITION = _AT["char_repetition"]
+AT_WORD_REPETITION = _AT["word_repetition"]
+AT_LINE_REPETITION = _AT["line_repetition"]
+AT_FLAGGED_RATIO = _AT["flagged_ratio"]
+AT_NONWORD_RATIO = _AT["nonword_ratio"]
 REPETITION_LIMIT = 1 << 24  # characters; 200 MB of memory for a text of this length
 
 
@@ -155,23 +173,23 @@ def _measure(data, offsets, table, lower, char_sizes, word_sizes, stops, flagged
     for d in range(n):
         begin, end = offsets[d], offsets[d + 1]
         row = out[d]
-        row[2] = end - begin
+        row[AT_BYTES] = end - begin
         if work & KINDS:
             count = _read(data, begin, end, texts, wide[d], table, kinds)
             _characters(texts, wide[d], count, work, rooms, row)
             if work & CHAR_GRAMS:
                 many = _char_grams(texts, wide[d], min(count, limit), char_sizes[d], grams)
-                row[12] = top_share(grams, many, room)
+                row[AT_CHAR_REPETITION] = top_share(grams, many, room)
             if work & HASHED:
                 _lower(texts, wide[d], count, lower)
             if work & WORDS_FOUND:
                 lists = _list(stops, d, wide[d]), _list(flagged, d, wide[d])
                 listed = _words(texts, wide[d], count, lists, work, limit, rooms, row)
                 if work & WORD_GRAMS:
-                    row[13] = repeated_share(grams, word_grams(grams, listed, word_sizes[d]), room)
+                    row[AT_WORD_REPETITION] = repeated_share(grams, word_grams(grams, listed, word_sizes[d]), room)
         if work & LINES_AGAIN:
             stop = min(end, begin + limit)
-            row[14] = repeated_lines(data, begin, stop, stop == end)
+            row[AT_LINE_REPETITION] = repeated_lines(data, begin, stop, stop == end)
     return out
 
 
@@ -213,15 +231,19 @@ def _characters(texts, wide, count, work, rooms, row):  # type: ignore[no-untype
     """What follows from the characters alone."""
     _, _, _, eights, _ = rooms
     specials, digits, alnums, feeds = count_kinds(eights, count)
-    row[1], row[11] = count, longest_line(eights, count)
-    row[3] = feeds + (count > 0 and not ends_line(eights.view(np.uint8), count))
-    if row[3]:
-        row[10] = (count - feeds) / row[3]
+    row[AT_CHARACTERS], row[AT_LONGEST_LINE] = count, longest_line(eights, count)
+    row[AT_LINES] = feeds + (count > 0 and not ends_line(eights.view(np.uint8), count))
+    if row[AT_LINES]:
+        row[AT_MEAN_LINE] = (count - feeds) / row[AT_LINES]
     if count:
-        row[6], row[7], row[8] = specials / count, digits / count, alnums / count
+        row[AT_SYMBOL_RATIO], row[AT_DIGIT_RATIO], row[AT_ALPHANUMERIC_RATIO] = (
+            specials / count,
+            digits / count,
+            alnums / count,
+        )
         if work & UNDERSCORES:
             lines = count_of(texts[1], count, 95) if wide else count_of(texts[0], count, 95)
-            row[16] = (count - alnums - lines) / count
+            row[AT_NONWORD_RATIO] = (count - alnums - lines) / count
 
 
 @piece
@@ -247,9 +269,9 @@ def _words(texts, wide, count, lists, work, limit, rooms, row):  # type: ignore[
             stopped += matches(batch, made, stops)
             flags += matches(batch, made, flagged)
             next_batch(batch, made)
-    row[0], row[5] = tallies[WORDS], tallies[LONGEST_WORD]
+    row[AT_WORDS], row[AT_MAX_WORD_LENGTH] = tallies[WORDS], tallies[LONGEST_WORD]
     if tallies[WORDS]:
-        row[4] = tallies[WORD_CHARACTERS] / tallies[WORDS]
-        row[9] = min(stopped / tallies[WORDS], 1.0)
-        row[15] = min(flags / tallies[WORDS], 1.0)
+        row[AT_MEAN_WORD_LENGTH] = tallies[WORD_CHARACTERS] / tallies[WORDS]
+        row[AT_STOPWORD_RATIO] = min(stopped / tallies[WORDS], 1.0)
+        row[AT_FLAGGED_RATIO] = min(flags / tallies[WORDS], 1.0)
     return total

@@ -44,9 +44,9 @@ from pipeline.text import tokens as tk
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import lowered
 from pipeline.text.compiling import kernel, piece
+from pipeline.text.decoding import PAD, read
 from pipeline.text.marks import marks
 from pipeline.text.pages import bare_length, filler
-from pipeline.text.scan import read_block
 from pipeline.text.seen import slots_for
 from pipeline.text.sentences import count_sentences
 from pipeline.text.stoplists import StopLists, codes, word_hash
@@ -154,7 +154,7 @@ def _quality(data, offsets, table, lower, lists, parts, sizes, limit):  # type: 
     words = most if parts & WORDS else 0
     slots = slots_for(most) if parts & (GRAMS | LINES | PARAGRAPHS) else 1
     counted = slots if sizes & 0b11100 else 0
-    text, kinds = np.empty(longest, np.uint32), np.empty(longest, np.uint16)
+    text, kinds = np.empty(longest + PAD, np.uint32), np.empty(longest, np.uint16)
     seen, stamp = np.zeros(slots, np.uint64), np.zeros(1, np.uint64)
     room = seen, stamp, np.empty(counted, np.int32), np.empty(counted, np.int32)
     hashes, powers = np.empty(words, np.uint64), np.empty(words, np.uint64)
@@ -168,7 +168,7 @@ def _quality(data, offsets, table, lower, lists, parts, sizes, limit):  # type: 
     stop_slots, gopher, starts, masks = lists
     met = np.zeros(len(stop_slots), np.int64)
     for d in range(n):
-        _, count = read_block(data, offsets[d], offsets[d + 1], text, 0, longest)
+        count = read(data, offsets[d], offsets[d + 1], text)
         for i in range(count):
             kinds[i] = table[text[i]]
         feeds = rp.count_feeds(text, count) if parts & (WORDS | LINES | PARAGRAPHS) else 0
@@ -182,9 +182,9 @@ def _quality(data, offsets, table, lower, lists, parts, sizes, limit):  # type: 
             ll.listed_lines(text, kinds, count, line)
             ll.count_marks(text, count, line)
         if parts & LINES:
-            rp.repeated_lines(text, kinds, count, feeds, limit, (seen, stamp), part)
+            rp.lines_again(text, kinds, count, feeds, limit, (seen, stamp), part)
         if parts & PARAGRAPHS:
-            rp.repeated_paragraphs(text, kinds, count, feeds, limit, (seen, stamp), part)
+            rp.paragraphs_again(text, kinds, count, feeds, limit, (seen, stamp), part)
         _write_gopher(out[d], word, line, part)
         _write_ngrams(out[d], again, word[tk.READ])
         _write_lines(out[d], part, feeds, word[tk.TOKENS])

@@ -7,9 +7,8 @@ line and empty lines do not count. One text at a time, a piece of the kernel in 
 import numpy as np
 
 from pipeline.text.compiling import piece
-from pipeline.text.hashing import START, STEP, U, load, mix
-
-FEEDS, LOWEST, HIGHEST = U(0x0A0A0A0A0A0A0A0A), U(0x0101010101010101), U(0x8080808080808080)
+from pipeline.text.hashing import U, mix
+from pipeline.text.lines import bytes_hash, feed
 
 
 @piece
@@ -19,16 +18,16 @@ def repeated_lines(data, begin, end, whole):  # type: ignore[no-untyped-def]
     total, again = 0, 0
     first = begin
     while first < end:
-        feed = _feed(data, first, end)
-        if feed == end and not whole:
+        stop = feed(data, first, end)
+        if stop == end and not whole:
             break
-        last = feed
+        last = stop
         while first < last and _blank(data[first]):
             first += 1
         while first < last and _blank(data[last - 1]):
             last -= 1
         if first < last:
-            line = max(_hash(data, first, last), U(1))
+            line = max(mix(bytes_hash(data, first, last)), U(1))
             if 2 * used >= len(table):
                 table = _grown(table)
             at = _slot(table, line)
@@ -38,43 +37,13 @@ def repeated_lines(data, begin, end, whole):  # type: ignore[no-untyped-def]
             else:
                 table[at] = line
                 used += 1
-        first = feed + 1
+        first = stop + 1
     return again / total if total else 0.0
-
-
-@piece
-def _feed(data, first, end):  # type: ignore[no-untyped-def]
-    """The place of the next line feed, or `end`. Eight bytes at a time: a byte of zero borrows from its highest bit."""
-    i, stop = U(first), U(end)
-    while i + U(8) <= stop:
-        word = load(data, i) ^ FEEDS
-        if (word - LOWEST) & ~word & HIGHEST:
-            break
-        i += U(8)
-    while i < stop and data[i] != 10:
-        i += U(1)
-    return np.int64(i)
 
 
 @piece
 def _blank(byte):  # type: ignore[no-untyped-def]
     return byte == 32 or byte == 9 or 11 <= byte <= 13
-
-
-@piece
-def _hash(data, first, last):  # type: ignore[no-untyped-def]
-    """8 bytes a step; the length is part of it, so zeros that fill the last step cannot deceive."""
-    h = START ^ U(last - first)
-    i, stop = U(first), U(last)
-    while i + U(8) <= stop:
-        h = (h ^ load(data, i)) * STEP
-        h ^= h >> U(32)
-        i += U(8)
-    word = U(0)
-    while i < stop:
-        word = word << U(8) | U(data[i])
-        i += U(1)
-    return mix((h ^ word) * STEP)
 
 
 @piece

@@ -31,7 +31,7 @@ def count_feeds(codes, count):  # type: ignore[no-untyped-def]
 
 
 @piece
-def repeated_lines(codes, kinds, count, feeds, limit, room, tallies):  # type: ignore[no-untyped-def]
+def lines_again(codes, kinds, count, feeds, limit, room, tallies):  # type: ignore[no-untyped-def]
     """Fills LINES to FEEDS_READ of the first `limit` lines that are not empty: the first READ characters.
 
     `feeds` of the text; FEEDS_READ are those read. room: (table, stamp), as in `seen`.
@@ -65,7 +65,7 @@ def repeated_lines(codes, kinds, count, feeds, limit, room, tallies):  # type: i
 
 
 @piece
-def repeated_paragraphs(codes, kinds, count, feeds, limit, room, tallies):  # type: ignore[no-untyped-def]
+def paragraphs_again(codes, kinds, count, feeds, limit, room, tallies):  # type: ignore[no-untyped-def]
     """Fills PARAGRAPHS to PARAGRAPHS_READ of the first `limit` paragraphs, as above; none in an empty text."""
     table, stamps = room
     mask = empty(table, stamps, min(feeds // 2 + 1, limit))

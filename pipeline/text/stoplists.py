@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 
 from pipeline.text.characters import SPACE, UNSPACED, flags, lowered
-from pipeline.text.compiling import kernel
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, U, mix
 from pipeline.text.stopwords import listed, words
 
@@ -30,6 +30,17 @@ def word_hash(codes):  # type: ignore[no-untyped-def]
     for code in codes:
         h = h * BASE + U(code)
     return mix(h)
+
+
+@piece
+def place_in(slots, first, mask, word):  # type: ignore[no-untyped-def]
+    """Where a word's hash stands in the list that begins at slot `first`; -1 if it does not."""
+    at = np.int64(word & U(mask))
+    while slots[first + at] != U(0):
+        if slots[first + at] == word:
+            return first + at
+        at = (at + 1) & mask
+    return -1
 
 
 @dataclass(frozen=True)

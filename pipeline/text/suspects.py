@@ -17,9 +17,9 @@ from pipeline.text.buffers import buffers
 from pipeline.text.characters import U, decode
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import load
+from pipeline.text.utf8 import HIGHEST
 
 ALONE, JOINS, FRONT = 1, 2, 4
-HIGH_BITS = U(0x8080808080808080)
 
 
 def suspects(texts: pa.Array | pa.ChunkedArray, table: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def _suspect(data, i, end, table, ascii_is_fine):  # type: ignore[no-untyped-def
     joins = False  # the character before could join one
     while i < end:
         if ascii_is_fine:
-            while i + U(8) <= end and not load(data, i) & HIGH_BITS:
+            while i + U(8) <= end and not load(data, i) & HIGHEST:
                 i += U(8)
                 joins = False
             if i == end:

@@ -15,6 +15,7 @@ from pipeline.text.characters import SPACE, SPECIAL, UNSPACED
 from pipeline.text.compiling import piece
 from pipeline.text.hashing import BASE, U, mix
 from pipeline.text.marks import ALPHABETIC, PUNCTUATION
+from pipeline.text.stoplists import place_in
 
 WINDOW = 2048  # characters whose words are listed at once
 SEPARATES = SPACE | UNSPACED
@@ -103,11 +104,9 @@ def _meets(word, slots, place, met, document):  # type: ignore[no-untyped-def]
     start, mask = place
     if mask < 0:
         return 0
-    at = np.int64(word & U(mask))
-    while slots[start + at] != U(0):
-        if slots[start + at] == word:
-            new = met[start + at] != document
-            met[start + at] = document
-            return np.int64(new)
-        at = (at + 1) & mask
-    return 0
+    at = place_in(slots, start, mask, word)
+    if at < 0:
+        return 0
+    new = met[at] != document
+    met[at] = document
+    return np.int64(new)

@@ -19,7 +19,7 @@ from pipeline.text.characters import SPACE, SPECIAL, UNSPACED, U, decode, flags,
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, mix
 from pipeline.text.lines import line_starts
-from pipeline.text.stoplists import StopLists
+from pipeline.text.stoplists import StopLists, place_in
 
 
 def trailers(
@@ -65,14 +65,14 @@ def _line(data, i, end, kinds, lower, slots, begin, mask):  # type: ignore[no-un
         if kind & (SPACE | UNSPACED):
             if inside:
                 words += 1
-                stops += not initial and _listed(mix(kept), slots, begin, mask)
+                stops += not initial and place_in(slots, begin, mask, mix(kept)) >= 0
                 inside = False
             h = U(0)
             if code == U(10):
                 return np.int64(at), words, stops
             if kind & (UNSPACED | SPECIAL) == UNSPACED:
                 words += 1
-                stops += _listed(mix(U(lower[code])), slots, begin, mask)
+                stops += place_in(slots, begin, mask, mix(U(lower[code]))) >= 0
         elif inside or not kind & SPECIAL:
             h = h * BASE + U(lower[code])
             if not kind & SPECIAL:
@@ -81,15 +81,5 @@ def _line(data, i, end, kinds, lower, slots, begin, mask):  # type: ignore[no-un
             inside = True
     if inside:
         words += 1
-        stops += not initial and _listed(mix(kept), slots, begin, mask)
+        stops += not initial and place_in(slots, begin, mask, mix(kept)) >= 0
     return np.int64(at), words, stops
-
-
-@piece
-def _listed(word, slots, begin, mask):  # type: ignore[no-untyped-def]
-    at = np.int64(word & U(mask))
-    while slots[begin + at] != U(0):
-        if slots[begin + at] == word:
-            return True
-        at = (at + 1) & mask
-    return False
