@@ -313,6 +313,17 @@ def test_one_check_digit_of_ten_makes_a_card(digits):
     assert len([last for last in "0123456789" if found(f"4111{digits}{last}", CARD)]) == 1
 
 
+REGISTRY = (  # examples of the registry itself
+    "DE89370400440532013000 FR1420041010050500013M02606 MT84MALT011000012345MTLCAST001S CH9300762011623852957 "
+    "BR1800360305000010009795493C1 SA0380000000608010167519 ES9121000418450200051332 AE070331234567890123456"
+)
+
+
+@pytest.mark.parametrize("account", REGISTRY.split())
+def test_examples_of_the_registry_are_found(account):
+    assert found(f"to {account}.", IBAN) == [("iban", account)]
+
+
 @pytest.mark.parametrize("country", LENGTHS.split())
 def test_one_pair_of_check_digits_makes_an_account_of_the_right_length(country):
     size, account = int(country[2:]), "7" * (int(country[2:]) - 4)
