@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.units import parse_size, say_bytes
 
 Models = dict[str, type[BaseModel]]
 WIDTH = 48  # characters of the column of defaults
+UNSEEN = 120  # characters of a line where no terminal says how wide it is
 
 
 def table(known: Models, sources: int) -> None:
@@ -26,7 +28,7 @@ def table(known: Models, sources: int) -> None:
         if at == sources:
             rows.add_section()
         rows.add_row(name, _summary(model), ", ".join(f for f in model.model_fields if f != "where"))
-    Console(highlight=False, markup=False).print(rows)
+    _console().print(rows)
 
 
 def one(known: Models, name: str) -> None:
@@ -34,13 +36,18 @@ def one(known: Models, name: str) -> None:
     if name not in known:
         raise ConfigError(f"there is no stage or source {name!r}", hint=f"there are {', '.join(known)}")
     model = known[name]
-    console = Console(highlight=False, markup=False)
-    console.print(f"{name}\n\n{inspect.cleandoc(model.__doc__ or '')}\n", markup=False)
+    console = _console()
+    console.print(f"{name}\n\n{inspect.cleandoc(model.__doc__ or '')}\n", soft_wrap=True)  # its columns stay whole
     rows = Table("setting", Column("default", max_width=WIDTH, overflow="fold"), "", box=None)
     for field, info in model.model_fields.items():
         default = "required" if info.is_required() else spelled(info)
         rows.add_row(field, default, info.description or "")
     console.print(rows)
+
+
+def _console() -> Console:
+    """As wide as the terminal; as wide as a docstring where there is none."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else UNSEEN)
 
 
 def _summary(model: type[BaseModel]) -> str:
