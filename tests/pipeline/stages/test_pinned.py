@@ -21,13 +21,13 @@ UDHR = Path(__file__).parents[3] / "data" / "udhr"
 # stage, settings, version, digest of the columns it makes
 COLUMNS = [
     ("normalize", {}, 1, "d6378785e3d85c42"),
-    ("measure", {}, 2, "c8c78c5b18e2d5c0"),
-    ("measure", {"names": ["gopher"]}, 2, "cf5242198721f2f5"),
-    ("measure", {"names": ["c4"]}, 2, "89061e860965d015"),
-    ("measure", {"names": ["fineweb"]}, 2, "4f4f6a8c0cb76f47"),
-    ("measure", {"names": ["slimpajama"]}, 2, "fe6a797309648594"),
-    ("measure", {"names": ["code"]}, 2, "797b8dfbb39cbd4e"),
-    ("redact", {}, 1, "ce1f3b77d754c01f"),
+    ("measure", {}, 3, "c8c78c5b18e2d5c0"),
+    ("measure", {"names": ["gopher"]}, 3, "cf5242198721f2f5"),
+    ("measure", {"names": ["c4"]}, 3, "89061e860965d015"),
+    ("measure", {"names": ["fineweb"]}, 3, "4f4f6a8c0cb76f47"),
+    ("measure", {"names": ["slimpajama"]}, 3, "fe6a797309648594"),
+    ("measure", {"names": ["code"]}, 3, "797b8dfbb39cbd4e"),
+    ("redact", {}, 2, "ce1f3b77d754c01f"),
 ]
 # the same over SPOILED, with what they drop
 EDITED = [
@@ -37,9 +37,9 @@ EDITED = [
 ]
 # the same of whole runs: what stays, and the ledger
 RUNS = [
-    ("dedup_lines", {"min_count": 5}, 1, "7687103a158ebb1d"),
-    ("dedup_lines", {"min_chars": 1, "min_count": 2, "keep": "none", "within": "corpus"}, 1, "256730021170cb52"),
-    ("dedup_url", {}, 1, "92d3b89359ea98a4"),
+    ("dedup_lines", {"min_count": 5}, 2, "7687103a158ebb1d"),
+    ("dedup_lines", {"min_chars": 1, "min_count": 2, "keep": "none", "within": "corpus"}, 2, "256730021170cb52"),
+    ("dedup_url", {}, 2, "92d3b89359ea98a4"),
 ]
 MENU = "Home | News | About us | Contact"
 LEFT = ["<div class='x'>&copy; 1948 &amp; later</div>", "if (a) { return; }", MENU, "<script>var x = 1</script>", ""]
