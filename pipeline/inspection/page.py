@@ -8,26 +8,23 @@ is escaped, no text of the corpus stands in a script or a style, and no script r
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from pipeline.inspection.inspected import BINS, QUANTILES, Axis, Inspected, Spread
 from pipeline.inspection.words import headline, number, percent_of, snippet
 from pipeline.report.draw import element, percent, svg
-from pipeline.report.wording import count, plural, say_bytes, share, visible
+from pipeline.report.environment import environment, ours, script
+from pipeline.report.wording import count, plural, say_bytes, share
 from pipeline.store.files import written_whole
 from pipeline.text.languages import LANGUAGES
 
 HERE = Path(__file__).parent
-REPORT = HERE.parent / "report"  # its style is this page's too
 LARGE, SMALL = 180, 54  # heights of histograms, pixels
 MOST_NAMED = 3  # languages in the name of the file
 
@@ -42,17 +39,15 @@ def write_page(found: Inspected, workdir: Path) -> Path:
 
 def render_page(found: Inspected) -> str:
     """The whole page. Two pages of equal inspections are equal."""
-    style = Markup((REPORT / "page.css").read_text("utf-8"))  # noqa: S704  ours
-    script = Markup((HERE / "page.js").read_text("utf-8"))  # noqa: S704  ours
-    policy = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    code, policy = script("sort.js")
     sides = [("Dropped, nearest to a limit", found.dropped), ("Kept, nearest to a limit", found.kept)]
     return (
         _environment()
         .get_template("page.html")
         .render(
             found=found,
-            style=style,
-            script=script,
+            style=ours("page.css"),
+            script=code,
             policy=policy,
             headline=headline(found),
             snippet=snippet(found),
@@ -109,20 +104,7 @@ def _tick(word: str, place: float, height: int) -> Markup:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"count": count, "bytes": say_bytes, "share": share, "number": number}
-    return made
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return environment(HERE, count=count, bytes=say_bytes, share=share, number=number)
 
 
 def _file_name(found: Inspected) -> str:

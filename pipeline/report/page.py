@@ -9,16 +9,14 @@ by its hash. It must never mark a value as safe that comes from a report.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
+from pipeline.report.environment import environment, ours, script
 from pipeline.report.languages import ALPHAS
 from pipeline.report.names import GROUPS
 from pipeline.report.numbers import Report
@@ -42,7 +40,7 @@ from pipeline.report.tables import (
     source_table,
     step_table,
 )
-from pipeline.report.wording import count, plural, say_bytes, share, short, visible
+from pipeline.report.wording import count, plural, say_bytes, share, short
 from pipeline.text.languages import LANGUAGES
 
 HERE = Path(__file__).parent
@@ -50,15 +48,14 @@ HERE = Path(__file__).parent
 
 def render_page(report: Report) -> str:
     """The whole page. Two pages of equal reports are equal."""
-    style, script = (Markup((HERE / name).read_text("utf-8")) for name in ("page.css", "page.js"))  # noqa: S704  ours
-    policy = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style, (code, policy) = ours("page.css"), script("sort.js", "page.js")
     return (
         _environment()
         .get_template("page.html")
         .render(
             report=report,
             style=style,
-            script=script,
+            script=code,
             policy=policy,
             alphas=ALPHAS,
             known=LANGUAGES,
@@ -70,22 +67,9 @@ def render_page(report: Report) -> str:
 
 @cache
 def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {"count": count, "bytes": say_bytes, "share": share, "short": short, "recipe": _recipe}
+    made = environment(HERE, count=count, bytes=say_bytes, share=share, short=short, recipe=_recipe)
     made.globals |= {"plural": plural}
     return made
-
-
-def _shown(value: Any) -> Any:
-    """Jinja calls this on every value that it writes, before it escapes it."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _recipe(recipe: dict[str, Any]) -> str:

@@ -1,5 +1,5 @@
 "use strict";
-// Sorts the table. The page can be read without it.
+// Sorts a table by the column whose head is clicked. The page can be read without it.
 function value(row, column) {
   const cell = row.cells[column];
   return cell.dataset.sort === undefined ? cell.textContent : Number(cell.dataset.sort);
