@@ -8,7 +8,7 @@ column. Never guess.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from pipeline.text.codes import tag
 
@@ -86,7 +86,7 @@ _CHINESE_BY = {  # script, or the script of a region
 }  # fmt: skip
 
 
-@cache
+@lru_cache(maxsize=65_536)  # rows declare codes, and a hostile file may declare a new one in each
 def canonical(code: str) -> str:
     """The code as this project spells it; what is no language's code comes back as it was.
 
