@@ -14,18 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from pipeline.engine import Task
 from pipeline.identifier import Group, IdentifierConfig, learn
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.sample import sample_file, sample_mark, take
 from pipeline.steps.source import marked
 from pipeline.store.counts import Cell
-from pipeline.store.files import read_table, write_bytes, write_table
-from pipeline.store.layers import Shard, read_shard
+from pipeline.store.files import read_table, write_bytes
+from pipeline.store.layers import Shard
 from pipeline.store.step import Step
 from pipeline.text.languages import canonical
-from pipeline.tokenizer import chosen
 
 MODULE = "pipeline.steps.identifier"
 IDENTIFIER = "identifier.safetensors"
@@ -49,7 +47,7 @@ class IdentifierWork:
             self.available[cell["lang"]] += cell["bytes"]
 
     def phases(self) -> Iterator[list[Task]]:
-        yield [self._sample(shard) for shard in self.corpus.shards if self.step.marked(_mark(shard.key)) is None]
+        yield [self._sample(shard) for shard in self.corpus.shards if self.step.marked(sample_mark(shard.key)) is None]
         if self.step.marked("made") is None:
             yield [self._train()]
 
@@ -68,10 +66,10 @@ class IdentifierWork:
         return Task(f"{MODULE}:sample_shard", arguments, memory=memory, documents=shard.rows, bytes=shard.bytes)
 
     def _train(self) -> Task:
-        size = sum(marked(self.step, _mark(shard.key))["bytes"] for shard in self.corpus.shards)
+        size = sum(marked(self.step, sample_mark(shard.key))["bytes"] for shard in self.corpus.shards)
         arguments = {
             "folder": str(self.step.folder),
-            "samples": [str(_sample_file(self.step, shard.key)) for shard in self.corpus.shards],
+            "samples": [str(sample_file(self.step, shard.key)) for shard in self.corpus.shards],
             "config": self.config.model_dump(mode="json"),
         }
         return Task(f"{MODULE}:make", arguments, memory=TRAIN_BASE + TRAIN_FACTOR * size, bytes=size)
@@ -82,24 +80,13 @@ class IdentifierWork:
         return {**merged([made]), "about": made["about"]}
 
 
-def _mark(shard: str) -> str:
-    return f"sample-{shard}"
-
-
-def _sample_file(step: Step, shard: str) -> Path:
-    return step.scratch(f"sample/{shard}.arrow")
-
-
 def sample_shard(
     folder: str, shard: dict[str, Any], before: list[str], share: dict[str, float], seed: int
 ) -> dict[str, Any]:
     """Task: writes the documents of a shard that the coin chose."""
     step, here = Step(Path(folder)), Shard(**shard)
-    docs = read_shard(here, [Step(Path(name)) for name in before], ["id", "kind", "lang", "text"])
-    mask = chosen(docs.column("id").to_pylist(), docs.column("lang").to_pylist(), share, seed)
-    taken = docs.select(["kind", "lang", "text"]).filter(pa.array(mask))
-    path = _sample_file(step, here.key)
-    step.mark(_mark(here.key), {"bytes": taken.nbytes}, {path: write_table(path, taken)})
+    taken, files = take(step, here, before, ["kind", "lang", "text"], share, seed)
+    step.mark(sample_mark(here.key), {"bytes": taken.nbytes}, files)
     return {"documents": here.rows, "bytes": here.bytes}
 
 

@@ -23,15 +23,15 @@ from tokenizers import Tokenizer
 from pipeline.engine import Task
 from pipeline.errors import RunError
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.sample import sample_file, sample_mark, take
 from pipeline.steps.source import marked
 from pipeline.store.counts import Cell
-from pipeline.store.files import read_table, write_bytes, write_json, write_table
-from pipeline.store.layers import Shard, read_shard
+from pipeline.store.files import read_table, write_bytes, write_json
+from pipeline.store.layers import Shard
 from pipeline.store.step import Step
 from pipeline.tokenizer import (
     LARGEST_SAMPLE,
     TokenizerConfig,
-    chosen,
     load,
     shares,
     special_ids,
@@ -64,7 +64,9 @@ class TokenizerWork:
 
     def phases(self) -> Iterator[list[Task]]:
         if self.config.path is None:
-            yield [self._sample(shard) for shard in self.corpus.shards if self.step.marked(_mark(shard.key)) is None]
+            yield [
+                self._sample(shard) for shard in self.corpus.shards if self.step.marked(sample_mark(shard.key)) is None
+            ]
         if self.step.marked("made") is None:
             yield [self._train() if self.config.path is None else self._copy(self.config.path)]
 
@@ -80,7 +82,7 @@ class TokenizerWork:
         return Task(f"{MODULE}:sample_shard", arguments, memory=memory, documents=shard.rows, bytes=shard.bytes)
 
     def _train(self) -> Task:
-        marks = [marked(self.step, _mark(shard.key)) for shard in self.corpus.shards]
+        marks = [marked(self.step, sample_mark(shard.key)) for shard in self.corpus.shards]
         size = sum(entry["bytes"] for mark in marks for entry in mark["sample"].values())
         if size > LARGEST_SAMPLE:
             raise RunError(
@@ -89,7 +91,7 @@ class TokenizerWork:
             )
         arguments = {
             "folder": str(self.step.folder),
-            "samples": [str(_sample_file(self.step, shard.key)) for shard in self.corpus.shards],
+            "samples": [str(sample_file(self.step, shard.key)) for shard in self.corpus.shards],
             "vocab_size": self.config.vocab_size,
             "min_frequency": self.config.min_frequency,
         }
@@ -111,18 +113,10 @@ class TokenizerWork:
         """{lang: {documents, bytes, available}}"""
         out = {lang: {"documents": 0, "bytes": 0, "available": size} for lang, size in self.available.items()}
         for shard in self.corpus.shards:
-            for lang, entry in marked(step, _mark(shard.key))["sample"].items():
+            for lang, entry in marked(step, sample_mark(shard.key))["sample"].items():
                 out[lang]["documents"] += entry["documents"]
                 out[lang]["bytes"] += entry["bytes"]
         return out
-
-
-def _mark(shard: str) -> str:
-    return f"sample-{shard}"
-
-
-def _sample_file(step: Step, shard: str) -> Path:
-    return step.scratch(f"sample/{shard}.arrow")
 
 
 def sample_shard(
@@ -130,11 +124,8 @@ def sample_shard(
 ) -> dict[str, Any]:
     """Task: writes the documents of a shard that the coin chose."""
     step, here = Step(Path(folder)), Shard(**shard)
-    docs = read_shard(here, [Step(Path(name)) for name in before], ["id", "lang", "text"])
-    mask = chosen(docs.column("id").to_pylist(), docs.column("lang").to_pylist(), share, seed)
-    taken = docs.select(["lang", "text"]).filter(pa.array(mask))
-    path = _sample_file(step, here.key)
-    step.mark(_mark(here.key), {"sample": _by_language(taken)}, {path: write_table(path, taken)})
+    taken, files = take(step, here, before, ["lang", "text"], share, seed)
+    step.mark(sample_mark(here.key), {"sample": _by_language(taken)}, files)
     return {"documents": here.rows, "bytes": here.bytes}
 
 
