@@ -85,8 +85,7 @@ class Members:
             tape.size = BLOCK
             yield Member(0, iter(tape.take, b""))
             return
-        while self._next():
-            begin = tape.offset
+        while (begin := self._next()) is not None:
             blocks = self._blocks()
             self._whole = False
             yield Member(begin, blocks)
@@ -97,13 +96,20 @@ class Members:
                     return
                 tape.seek(found)
 
-    def _next(self) -> bool:
-        """Passes over zeros, which some tapes pad with; whether a member follows."""
+    def _next(self) -> int | None:
+        """Passes over zeros, which some tapes pad with; where the next member begins, None at the end of the file.
+
+        Zeros before bytes that are no member are no padding but part of the damage: a first byte may be broken to 0.
+        """
+        assert self.kind is not None
+        begin = self._tape.offset
         while head := self._tape.take():
             if kept := head.lstrip(b"\0"):
                 self._tape.back = kept
-                return True
-        return False
+                head = self._tape.peek(HEAD)
+                member = BEGINS[self.kind].match(head) or (self.kind == "zstd" and SKIPPABLE.match(head))
+                return self._tape.offset if member else begin
+        return None
 
     def _blocks(self) -> Iterator[bytes]:
         head = self._tape.peek(PROBE)

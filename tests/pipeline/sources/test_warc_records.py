@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.sources.warc_records import BROKEN_AT_MOST, Broken, WarcRecord, records
@@ -52,6 +52,8 @@ def test_an_archive_cut_anywhere_gives_the_records_before_and_says_so(how, part)
 @pytest.mark.parametrize("how", [".gz", ".zst"])
 @settings(max_examples=80, deadline=None)
 @given(number=st.integers(0, 5), part=st.floats(0, 0.999), flip=st.integers(1, 255))
+@example(number=0, part=0.0, flip=0x1F).via("a first byte of gzip that is broken to 0 looks like padding")
+@example(number=3, part=0.0, flip=0x28).via("the same of zstd")
 def test_one_broken_byte_costs_one_record_and_never_changes_another(how, number, part, flip):
     data, offsets = archive(VISITS, how)
     ends = [*offsets[1:], len(data)]
