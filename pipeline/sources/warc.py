@@ -114,7 +114,8 @@ def answer(record: WarcRecord) -> Any:
 
 
 def bad(row: int, broken: Broken) -> Bad:
-    return Bad(row, broken.reason, broken.offset, broken.detail, value=broken.value, limit=broken.limit)
+    numbers = {"value": broken.value, "limit": broken.limit}
+    return Bad(row, broken.reason, broken.offset, broken.detail, **numbers, breaks_off=broken.last)
 
 
 def _check_digest(record: WarcRecord) -> None:
