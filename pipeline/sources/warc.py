@@ -114,8 +114,8 @@ def answer(record: WarcRecord) -> Any:
 
 
 def bad(row: int, broken: Broken) -> Bad:
-    numbers = {"value": broken.value, "limit": broken.limit}
-    return Bad(row, broken.reason, broken.offset, broken.detail, **numbers, breaks_off=broken.last)
+    value, limit = broken.value, broken.limit
+    return Bad(row, broken.reason, broken.offset, broken.detail, value=value, limit=limit, breaks_off=broken.last)
 
 
 def _check_digest(record: WarcRecord) -> None:
