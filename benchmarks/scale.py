@@ -3,13 +3,13 @@
     python benchmarks/scale.py OUT --corpora runs/corpora/docs.jsonl --documents 1M 2M 5M 10M 20M
     python benchmarks/scale.py OUT --plot docs/scale.png          # from what was measured before
 
-Documents are made from passages (60 to 240 bytes) of the corpora, put together at random, some 700 bytes each: 85 % of
+Documents are made from passages (60 to 240 bytes) of the corpora, put together at random, some 650 bytes each: 85 % of
 their own, 5 % exact copies of those, 10 % near copies with one word changed (Jaccard about 0.9 where words are
 shingled). A run reads them (JSON lines, zstd), drops exact and then near duplicates with 2 workers in 2 GB
-(`run.memory`), and is sampled: memory of the process tree as the pages that no file stands behind (`anonymous`, what the manifest
-counts) and as all that is resident, each shared page shared out (`proportional`, mapped files included, which the
-system takes back at will); disk as all files of the run. Each size appends a line to OUT/scale.jsonl; what a size made
-is deleted after it. The plot needs matplotlib, which is no dependency of the project.
+(`run.memory`), and is sampled: memory of the process tree as the pages that no file stands behind (`anonymous`, what
+the manifest counts) and as all that is resident, each shared page shared out (`proportional`, mapped files included,
+which the system takes back at will); disk as all files of the run. Each size appends a line to OUT/scale.jsonl; what a
+size made is deleted after it. The plot needs matplotlib, which is no dependency of the project.
 """
 
 import argparse
@@ -175,7 +175,7 @@ def measure(out: Path, count: int, pool: list[str], memory: str, workers: int) -
     config = out / f"scale-{count}.yaml"
     config.write_text(
         f"run: {{workdir: {run}, memory: {memory}, workers: {workers}}}\n"
-        f"sources:\n  - jsonl: {{name: made, path: '{data}/*.jsonl.zst', lang: und}}\n"
+        f"sources:\n  - jsonl: {{name: made, path: '{data}/*.jsonl.zst', lang: und, max_document: 4MB}}\n"
         "stages:\n  - dedup_exact\n  - dedup_near\n"
     )
     begin = time.monotonic()
