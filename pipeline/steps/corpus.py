@@ -31,6 +31,7 @@ from pipeline.steps.rows import amount, store
 from pipeline.steps.source import marked
 from pipeline.store.files import read_table, write_table
 from pipeline.store.layers import DOC, NumberedRows, Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.units import say_bytes
 
@@ -177,7 +178,7 @@ def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
 
 def _named(verdicts: pa.Table, docs: pa.Table, shards: Sequence[Shard]) -> pa.Table:
     """Verdicts with rows of `docs` for documents, and ids for twins and neighbours."""
-    names = NumberedRows(shards, [Step(Path(s.source)).layer(s.key) for s in shards], ["id"])
+    names = NumberedRows(shards, [Step(place(s.source)).layer(s.key) for s in shards], ["id"])
     rows = np.searchsorted(docs.column(DOC).to_numpy(), verdicts.column(DOC).to_numpy())
     columns: dict[str, Any] = {"row": pa.array(rows, pa.int64())}
     for name in ("twin", "neighbour"):
