@@ -169,9 +169,8 @@ def match(folder: str, stage: dict[str, Any], partition: int, partitions: int) -
     step, made, corpus = opened(folder, stage, SpanStage)
     shares = [_share(step, shard, CONTENTS, partition, partitions) for shard in corpus.shards]
     matched = made.match(pa.concat_tables(shares).combine_chunks())
-    files = _written(
-        step, "spans", f"{partition:05d}", matched.spans.sort_by([(DOC, "ascending"), ("begin", "ascending")])
-    )
+    spans = matched.spans.sort_by([(DOC, "ascending"), ("begin", "ascending")])
+    files = _written(step, "spans", f"{partition:05d}", spans)
     step.mark(task_name("match", f"{partition:05d}"), {"most": matched.most}, files)
     return {}
 

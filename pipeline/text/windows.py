@@ -63,8 +63,8 @@ def occurrences(
 def stretches(
     totals: np.ndarray, starts: np.ndarray, places: np.ndarray, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Where windows beside each other are REPEATED, or stand twice or more: (s,) int64 run, begin and end in units of its
-    text, and (s,) bool, whether they go.
+    """Where windows beside each other are REPEATED, or stand twice or more: (s,) int64 run, begin and end in units of
+    its text, and (s,) bool, whether they go.
 
     `starts` are (m + 1,) of windows, `places` (m,) where the first window of each run begins in its text."""
     return _stretches(totals, starts, places, size)
@@ -127,9 +127,9 @@ def _first_copies(data, begins, ends):  # type: ignore[no-untyped-def]
         at = h & mask
         while table[at] >= 0:
             other = table[at]
-            if hashes[at] == h and ends[other] - begins[other] == length:
-                if _equal(data, begins[other], begins[i], length):
-                    break
+            alike = hashes[at] == h and ends[other] - begins[other] == length
+            if alike and _equal(data, begins[other], begins[i], length):
+                break
             at = (at + U(1)) & mask
         if table[at] < 0:
             table[at], hashes[at] = i, h

@@ -27,6 +27,7 @@ from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, MIX_1, mix
 
 LONGEST = 4  # windows of a run at most, in sizes
+NEVER = U(2**64 - 1)  # no hash is larger
 
 
 def gram(size: int) -> int:
@@ -61,49 +62,42 @@ def _runs(values, offsets, size, k, power, room):  # type: ignore[no-untyped-def
     begins, windows = np.empty(room, np.int64), np.empty(room, np.int32)
     keys, times = np.empty(room, np.uint64), np.empty(room, np.uint8)
     w = size - k + 1
-    hashes, behind, behind_times = np.empty(w, np.uint64), np.empty(w, np.uint64), np.empty(w, np.int64)
-    count = 0
+    now, behind = np.empty(w, np.uint64), np.empty(w + 1, np.uint64)
+    behind_times = np.empty(w + 1, np.int64)
+    count, longest = 0, LONGEST * size
     for t in range(len(offsets) - 1):
         first, end = offsets[t], offsets[t + 1]
         if end - first < size:
             continue
         h = U(0)
-        for i in range(first, first + k - 1):
+        for i in range(first, first + k):
             h = h * BASE + U(values[i])
-        ahead, ahead_times, at = U(0), 0, 0  # smallest hash of the block under way, how often, and how many it has
-        key, here, begin, full = U(0), 0, first, False
-        gone = U(0)
-        for i in range(first + k - 1, end):
-            h = h * BASE + U(values[i]) - gone * power
-            gone = U(values[i - k + 1])
-            x = _order(h)
-            hashes[at] = x
-            if at == 0 or x < ahead:
-                ahead, ahead_times = x, 1
-            elif x == ahead:
-                ahead_times += 1
-            at += 1
-            smallest, smallest_times = ahead, ahead_times
-            if at == w:
-                at = 0
-                _from_behind(hashes, behind, behind_times)
-            elif full:
-                if behind[at] < ahead:
-                    smallest, smallest_times = behind[at], behind_times[at]
-                elif behind[at] == ahead:
-                    smallest_times += behind_times[at]
-            else:
-                continue
-            start = i - size + 1  # of the window that ends here
-            if full and smallest == key and start - begin < LONGEST * size:
-                here += x == key
-                continue
-            if full:
+        h = _hashes(values, first, end, k, power, h, now)
+        _from_behind(now, behind, behind_times)
+        key, here, begin = behind[0], behind_times[0], first
+        start = first  # of the window that was seen last: its k-grams are the first block
+        while start + size < end:
+            block = min(w, end - start - size)
+            h = _hashes(values, start + w, end, k, power, h, now)
+            ahead, ahead_times = NEVER, 0
+            for j in range(block):
+                x = now[U(j)]
+                if x <= ahead:
+                    ahead_times = 1 if x < ahead else ahead_times + 1
+                    ahead = x
+                smallest = min(ahead, behind[U(j + 1)])
+                start += 1
+                if smallest == key and start - begin < longest:
+                    here += x == key
+                    continue
                 if count < room:
                     begins[count], windows[count] = begin, start - begin
                     keys[count], times[count] = mix(key), min(here, 2)
                 count += 1
-            key, here, begin, full = smallest, smallest_times, start, True
+                key, begin = smallest, start
+                here = (ahead_times if ahead == key else 0) + (behind_times[U(j + 1)] if behind[U(j + 1)] == key else 0)
+            if block == w:
+                _from_behind(now, behind, behind_times)
         if count < room:
             begins[count], windows[count] = begin, end - size + 1 - begin
             keys[count], times[count] = mix(key), min(here, 2)
@@ -112,12 +106,26 @@ def _runs(values, offsets, size, k, power, room):  # type: ignore[no-untyped-def
 
 
 @piece
-def _from_behind(hashes, behind, behind_times):  # type: ignore[no-untyped-def]
-    """The smallest hash from each place of a full block to its end, and how often it stands there."""
-    smallest, times = hashes[-1], 0
-    for j in range(len(hashes) - 1, -1, -1):
-        if hashes[j] < smallest:
-            smallest, times = hashes[j], 1
-        elif hashes[j] == smallest:
-            times += 1
-        behind[j], behind_times[j] = smallest, times
+def _hashes(values, i, end, k, power, h, now):  # type: ignore[no-untyped-def]
+    """Fills `now` with the hashes of the k-grams from `i` on, `h` being the sum of the first; the sum of the next."""
+    at, after = U(i), U(i) + U(k)
+    for j in range(min(len(now), end - k - i + 1)):
+        now[U(j)] = _order(h)
+        if after < U(end):
+            h = h * BASE + (U(values[after]) - U(values[at]) * power)
+        at += U(1)
+        after += U(1)
+    return h
+
+
+@piece
+def _from_behind(now, behind, behind_times):  # type: ignore[no-untyped-def]
+    """The smallest hash from each place of a full block to its end, and how often it stands there; NEVER at the end."""
+    smallest, times = NEVER, 0
+    behind[len(now)], behind_times[len(now)] = NEVER, 0
+    for j in range(len(now)):
+        at = U(len(now) - 1 - j)
+        x = now[at]
+        times = 1 if x < smallest else times + (x == smallest)
+        smallest = min(smallest, x)
+        behind[at], behind_times[at] = smallest, times
