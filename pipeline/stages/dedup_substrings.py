@@ -38,11 +38,11 @@ from pipeline.text.cuts import less, sorted_spans, union, whole_characters
 from pipeline.text.lines import blank
 from pipeline.text.placed_words import Words, placed_words
 from pipeline.text.spans import replaced
-from pipeline.text.windows import content_hashes, contents, first_copies, found, occurrences, stretches
+from pipeline.text.windows import content_hashes, contents, first_copies, first_of_each, found, occurrences, stretches
 from pipeline.text.winnow import runs
 
 HOT = 50_000  # places of a key from which on its windows are told one by one
-MOST = 100  # places told of a partition: of the windows that stand most often, one a document
+MOST, ENOUGH = 20, 1000  # places that a partition tells of the windows that stand most often, out of so many or more
 KEYS = pa.schema([("key", pa.uint64()), ("times", pa.uint32())])
 CONTENTS = pa.schema(
     [
@@ -245,19 +245,23 @@ def _places(begins: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _most(totals: np.ndarray, windows: np.ndarray, doc: np.ndarray, begin: np.ndarray) -> list[Place]:
     """Windows that stand most often, of each document one for each number; of equals, those of the first documents."""
-    if not len(doc):
-        return []
-    best = np.maximum.reduceat(totals, windows[:-1])
-    rows = np.flatnonzero(best >= 2)
-    rows = rows[np.lexsort((begin[rows], doc[rows], -best[rows]))]
-    pairs = np.stack([best[rows].astype(np.uint64), doc[rows]])
-    told = np.ones(len(rows), bool)
-    told[1:] = (pairs[:, 1:] != pairs[:, :-1]).any(axis=0)
-    out = []
-    for row in rows[told][:MOST].tolist():
-        at = int(np.argmax(totals[windows[row] : windows[row + 1]]))
-        out.append((-int(best[row]), int(doc[row]), int(begin[row]) + at))
-    return out
+    rows, places = first_of_each(totals, windows)
+    total = totals[windows[rows] + places]
+    if len(total) > ENOUGH:  # to sort all of them would take longer than to find them
+        often = np.flatnonzero(total >= np.partition(total, -ENOUGH)[-ENOUGH])
+        most = _distinct(total[often], doc[rows[often]], (begin[rows] + places)[often])
+        if len(most) == MOST:
+            return most
+    return _distinct(total, doc[rows], begin[rows] + places)
+
+
+def _distinct(total: np.ndarray, doc: np.ndarray, place: np.ndarray) -> list[Place]:
+    order = np.lexsort((place, doc, -total))
+    total, doc, place = total[order], doc[order], place[order]
+    told = np.ones(len(total), bool)
+    told[1:] = (total[1:] != total[:-1]) | (doc[1:] != doc[:-1])
+    columns = (column[told][:MOST].tolist() for column in (-total, doc, place))
+    return list(zip(*columns, strict=True))
 
 
 def _in_bytes(spans: np.ndarray, words: Words) -> np.ndarray:

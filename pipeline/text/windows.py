@@ -6,6 +6,7 @@ has v + size - 1 units. Out:
 first_copies   of each run, the first of all runs with the same content
 occurrences    of each window of runs under the same keys: how often it stands, said of the first; -1 of the others
 stretches      the units that these windows cover, as spans
+first_of_each  where a number of times begins, for a report of what stands most often
 
 Whatever hashes say is held against the bytes themselves, so nothing is taken for equal that is not. Time is linear in
 the contents for a given `size`: a window is compared with those that have its hash, and where a neighbour was equal
@@ -68,6 +69,12 @@ def stretches(
 
     `starts` are (m + 1,) of windows, `places` (m,) where the first window of each run begins in its text."""
     return _stretches(totals, starts, places, size)
+
+
+def first_of_each(totals: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(s,) int64 run and place among its windows: where windows that stand twice or more begin to stand another number
+    of times than the window before. `starts` are (m + 1,) of windows."""
+    return _first_of_each(totals, starts)
 
 
 @kernel
@@ -235,6 +242,24 @@ def _stretches(totals, starts, places, size):  # type: ignore[no-untyped-def]
                         ends[count] = places[r] + i - 1 - starts[r] + size
                     count += 1
     return rows, begins, ends, goes
+
+
+@kernel
+def _first_of_each(totals, starts):  # type: ignore[no-untyped-def]
+    count = 0
+    for fill in range(2):
+        if fill:
+            rows, places = np.empty(count, np.int64), np.empty(count, np.int64)
+        count = 0
+        for r in range(len(starts) - 1):
+            before = np.int64(0)
+            for i in range(starts[r], starts[r + 1]):
+                if totals[i] > 1 and totals[i] != before:
+                    if fill:
+                        rows[count], places[count] = r, i - starts[r]
+                    count += 1
+                before = totals[i]
+    return rows, places
 
 
 @piece
