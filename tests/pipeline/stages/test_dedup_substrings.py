@@ -1,5 +1,6 @@
 """`dedup_substrings` takes out what brute force says, however documents are sharded and keys are parted."""
 
+import resource
 import time
 
 import pyarrow as pa
@@ -57,7 +58,7 @@ PERIODIC = st.builds(lambda part, times: part * times, st.text("abc", min_size=1
 TEXTS = st.lists(FEW | PERIODIC | ANY_TEXT, min_size=1, max_size=6)
 
 
-@examples(max_examples=250)
+@examples(max_examples=150)
 @given(
     TEXTS,
     st.sampled_from(["bytes", "words"]),
@@ -192,3 +193,29 @@ def test_no_text_takes_more_than_linear_time(texts, monkeypatch):
     made = outcome(stage, numbered(texts))
     assert time.process_time() - begin < 2  # 1 MB/s, a fraction of what it does
     assert made.tallies["bytes"] > 700_000  # of 1.3 MB and more
+
+
+@pytest.mark.torture
+def test_one_document_of_a_hundred_megabytes_is_cut_in_bounded_memory():
+    block = "".join(f"{i * i % 1_000_003} is a number, and {i} is another.\n" for i in range(20_000))  # 0.8 MB
+    text = block + "".join(f"{i}: {block}" for i in range(110)) + "-" * 10_000_000
+    assert len(text) > 100_000_000
+    stage, table = DedupSubstrings(), numbered([text])
+    stage.warm()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    made = outcome(stage, table)
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    assert grown < stage.memory(len(text), 1)
+    (left,) = texts_of(made, table)
+    assert left.startswith(block) and len(left) < len(block) + 110 * 120 + 200
+
+
+@pytest.mark.torture
+def test_a_million_copies_of_one_document_are_one_document_in_linear_time():
+    text = "All human beings are born free and equal in dignity and rights, endowed with reason and conscience."
+    stage, table = DedupSubstrings(), numbered([text] * 1_000_000)
+    stage.warm()
+    begin = time.process_time()
+    made = outcome(stage, table)
+    assert time.process_time() - begin < 30  # 3 MB/s, a fraction of what it does
+    assert made.dropped.num_rows == 999_999

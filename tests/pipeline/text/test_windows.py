@@ -17,7 +17,7 @@ def packed(pieces: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
 def test_the_first_of_equal_contents_is_found(pieces):
     data, ends = packed(pieces)
     assert first_copies(data, ends[:-1], ends[1:]).tolist() == [pieces.index(piece) for piece in pieces]
-    hashes = content_hashes(data, ends[:-1], ends[1:]).tolist()
+    hashes = list(zip(map(len, pieces), content_hashes(data, ends[:-1], ends[1:]).tolist(), strict=True))
     assert [hashes.index(h) for h in hashes] == [pieces.index(piece) for piece in pieces]
     assert contents(data, ends[:-1], ends[1:]).to_pylist() == pieces
 
