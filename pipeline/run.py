@@ -30,7 +30,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
-from pipeline.stages.base import PartStage
+from pipeline.stages.base import PartStage, SpanStage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
@@ -40,6 +40,7 @@ from pipeline.steps.pack import PackWork
 from pipeline.steps.parts import PartsWork
 from pipeline.steps.rows import MATCHED, RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
+from pipeline.steps.spans import SpansWork
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
 from pipeline.store.files import read_table, sweep, write_bytes
@@ -119,6 +120,8 @@ class _Run:
             return RowsWork([p.step for p in some], [p.settings for p in some], corpus)
         if isinstance(some[0].settings, PartStage):
             return PartsWork(some[0].step, some[0].settings, corpus)
+        if isinstance(some[0].settings, SpanStage):
+            return SpansWork(some[0].step, some[0].settings, corpus)
         return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:

@@ -7,6 +7,7 @@ from pipeline.stages.c4_lines import C4Lines
 from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
+from pipeline.stages.dedup_substrings import DedupSubstrings
 from pipeline.stages.dedup_url import DedupUrl
 from pipeline.stages.drop_lines import DropLines
 from pipeline.stages.drop_trailer import DropTrailer
@@ -32,5 +33,5 @@ _ROW_WISE = (
     DropTrailer,
     Redact,
 )
-_CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear)
+_CORPUS_WISE = (DedupUrl, DedupLines, DedupSubstrings, DedupExact, DedupNear)
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

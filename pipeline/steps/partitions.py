@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engine import Task
-from pipeline.stages.base import CorpusStage, PartStage, Stage
+from pipeline.stages.base import CorpusStage, PartStage, SpanStage, Stage
 from pipeline.steps.base import Corpus
 from pipeline.steps.keys import KeyFiles
 from pipeline.steps.rows import stage_from, stage_json
@@ -41,7 +41,7 @@ class PartitionedWork:
     module: ClassVar[str]  # where its tasks stand
 
     step: Step
-    stage: CorpusStage | PartStage
+    stage: CorpusStage | PartStage | SpanStage
     corpus: Corpus
     title: str = field(init=False)
 

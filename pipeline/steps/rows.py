@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.engine import Task
 from pipeline.stages import STAGES
-from pipeline.stages.base import DROPPED, Outcome, PartStage, RowStage, Stage
+from pipeline.stages.base import DROPPED, Outcome, PartStage, RowStage, SpanStage, Stage
 from pipeline.steps.base import Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.store.counts import count_dropped, count_kept
@@ -103,7 +103,7 @@ def amount(docs: pa.Table) -> dict[str, int]:
     return {"documents": docs.num_rows, "bytes": pc.sum(pc.binary_length(docs.column("text"))).as_py() or 0}
 
 
-def limited(stage: RowStage | PartStage, docs: pa.Table, *verdicts: pa.Table) -> Outcome:
+def limited(stage: RowStage | PartStage | SpanStage, docs: pa.Table, *verdicts: pa.Table) -> Outcome:
     """`stage.apply` on the documents that its `where` names, spread over all rows of `docs`."""
     if stage.where is None:
         return stage.apply(docs, *verdicts)
