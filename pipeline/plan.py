@@ -90,7 +90,7 @@ def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, w
     recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
     if stage.files:
         recipe["files"] = {
-            name: prints.of(InputFile(path.name, str(path), 0)) for name, path in sorted(stage.files.items())
+            name: prints.of(InputFile(name, str(path), 0)) for name, path in sorted(stage.files.items())
         }
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.stages.base import Stage
 from pipeline.stages.c4_lines import C4Lines
+from pipeline.stages.decontaminate import Decontaminate
 from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
@@ -31,6 +32,7 @@ _ROW_WISE = (
     DropWords,
     DropTrailer,
     Redact,
+    Decontaminate,
 )
 _CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear)
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

@@ -31,6 +31,7 @@ There is no phase in which one process has all edges, or all verdicts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -156,8 +157,9 @@ class Stage(BaseModel):
         return self.model_dump(mode="json")
 
     @property
-    def files(self) -> dict[str, Path]:
-        """Files that it reads while it works, each under a name: the recipe has their digests, not their places."""
+    def files(self) -> Mapping[str, Path | str]:
+        """Files (or URLs) that it reads while it works, each under a name: the recipe has their digests, not their
+        places."""
         return {}
 
     @property
