@@ -1,6 +1,6 @@
 """Documents that hold what a model will be asked: drop them, cut it out of them, or mark them.
 
-docs -> the n-grams of evaluation items that stand in each (text/contamination.py) -> the items they belong to -> Outcome
+docs -> the n-grams of evaluation items that stand in each (text/contamination.py) -> whose they are -> Outcome
 
 Each document is judged alone. How often an n-gram stands in the whole corpus is not known here, so it cannot count.
 The only files it opens are the evaluation sets, which are part of the recipe by their digests.
@@ -50,9 +50,9 @@ class Decontaminate(RowStage):
     characters, 10 pieces are those of GPT-3. `action: mark` changes nothing: look before you decide.
 
     Writes: `contamination` (in [0, 1], the largest share of an item that is found, 0 for none) and `contaminated_by`
-    (that item, `<set>/<file>#<row>`); with `cut`, `contamination_cuts` and `text` where it changed. Counts the documents
-    of each set (`set/<set>`) and of each item (`item/<item>`). A hit is told by 64-bit hashes: docs/dedup.md says how sure.
-    Memory: 130 bytes an n-gram of the sets.
+    (that item, `<set>/<file>#<row>`); with `cut`, `contamination_cuts` and `text` where it changed. Counts the
+    documents of each set (`set/<set>`) and of each item (`item/<item>`). A hit is told by 64-bit hashes: docs/dedup.md
+    says how sure. Memory: 130 bytes an n-gram of the sets, 230 while they are read.
 
         - decontaminate:
             against:
@@ -121,7 +121,8 @@ class Decontaminate(RowStage):
 
     def memory(self, text_bytes: int, documents: int) -> int:
         made = self._evaluation()
-        return super().memory(text_bytes, documents) + made.nbytes + 100 * int(made.index.grams.sum())
+        to_make_it = 100 * int(made.index.grams.sum())
+        return super().memory(text_bytes, documents) + made.nbytes + to_make_it
 
     def warm(self) -> None:
         index = self._evaluation().index
@@ -178,8 +179,8 @@ class Decontaminate(RowStage):
 
 @dataclass(frozen=True)
 class Found:
-    """What one document holds: the item that most of is found, how much of it, and all items found from `share` on, with
-    the runs of words that are theirs: firsts and lasts, (k,) int64 each."""
+    """What one document holds: the item that most of is found, how much of it, and all items found from `share` on,
+    with the runs of words that are theirs: firsts and lasts, (k,) int64 each."""
 
     item: int
     value: float

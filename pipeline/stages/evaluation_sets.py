@@ -2,14 +2,13 @@
 
     [{jsonl: {name: xnli, path: eval/*.jsonl}, fields: [premise, hypothesis]}] -> Evaluation(names, sets, index)
 
-An item is a record; its text is that of the source, or its `fields` in the order named, parted by line feeds. Its name is
-`<set>/<file>#<row>`, as a document's. A record that cannot be read is refused, with file and row: what nobody has read,
-nobody would look for. Never holds the texts of more than one set.
+An item is a record; its text is that of the source, or its `fields` in the order named, parted by line feeds. Its name
+is `<set>/<file>#<row>`, as a document's. A record that cannot be read is refused, with file and row: what nobody has
+read, nobody would look for.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,7 +32,7 @@ MOST_ITEMS = 2**31 - 1  # what an index can number
 
 
 class EvaluationSet(BaseModel):
-    """One set: `{jsonl: {name: xnli, path: eval/*.jsonl}}`, any source of a config, with the `fields` that are looked for."""
+    """One set: any source of a config, `{jsonl: {name: xnli, path: eval/*.jsonl}}`, and the `fields` to look for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -150,7 +149,7 @@ class Evaluation:
 
 
 def evaluation(sets: tuple[EvaluationSet, ...], rule: Rule) -> Evaluation:
-    """The sets as they are now, read once a process. Raises InputError, or ConfigError for a set with nothing to find."""
+    """The sets as they are now, read once a process. Raises InputError; ConfigError for a set with nothing to find."""
     return _read(sets, rule, tuple(_stamp(url) for one in sets for _, url in sorted(one.files.items())))
 
 
@@ -158,7 +157,7 @@ def _stamp(url: Path | str) -> tuple[str, int, int]:
     """What tells that a file has changed since it was read."""
     if "://" in str(url):
         return str(url), 0, 0
-    stat = os.stat(url)
+    stat = Path(url).stat()
     return str(url), stat.st_size, stat.st_mtime_ns
 
 

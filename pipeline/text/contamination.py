@@ -4,10 +4,11 @@ In: items as Arrow texts (q), texts to be searched (n). Out: for each text its h
 entry of the index); for each entry, the items that hold it. Words are those of `shingles`: case, punctuation and layout
 do not count, each character of a script without spaces is a word.
 
-an item's n-grams   all its runs of `words` words; of `characters`, where more than half of its words are such characters.
-                    An item that is shorter is one n-gram as a whole, if it has `shortest` words (`shortest_characters`);
-                    if not, it has none. An n-gram counts once an item. What more than `common` items hold counts in none
-hit                 the n-gram stands in the text, word by word
+an item's n-grams   all its runs of `words` words; of `characters`, where more than half of its words are such
+                    characters. An item that is shorter is one n-gram as a whole, if it has `shortest` words
+                    (`shortest_characters`); if not, it has none. An n-gram counts once an item, and in none if more
+                    than `common` items hold it
+hit                 an n-gram stands in the text, word by word
 
 An n-gram is told by a 64-bit hash, and looked up only where its first words, as many as the shortest n-gram has, are
 told by another to begin one. So a text of N words hits one of M n-grams by mistake with a chance of N * M / 2^64 at

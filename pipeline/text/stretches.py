@@ -40,7 +40,7 @@ def _bytes_of(data, start, stop, firsts, lasts, classes):  # type: ignore[no-unt
     while i < stop:
         char, length = decode(data, i, stop)
         kind = classes[char] if char < U(0x10000) else astral_class(char, classes)
-        if kind == WORD or kind == CHAR:
+        if kind in (WORD, CHAR):
             if kind == CHAR or not inside:
                 word += 1
                 b += b < len(lasts) and lasts[b] < word

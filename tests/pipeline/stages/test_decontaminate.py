@@ -1,4 +1,4 @@
-"""`decontaminate` finds what plain sets find, and does with it what the config says; a set that cannot be read is refused."""
+"""`decontaminate` finds what plain sets find and does what the config says; a set that cannot be read is refused."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def texts_of(lang: str) -> list[str]:
 
 
 def test_on_real_text_it_finds_what_plain_sets_find(tmp_path):
-    """Every article of six languages is an item; documents are articles of these and others, whole, mixed and in part."""
+    """Articles of six languages are items; documents are articles of others, mixed with items, and parts of items."""
     items = [text for lang in ("en", "fr", "zh-hans", "hi", "ar", "sw") for text in texts_of(lang)]
     others = [text for lang in ("es", "zu", "zh-hant", "ur") for text in texts_of(lang)]
     mixed = [f"{b[:200]} {a[len(a) // 3 :]} {b[-200:]}" for a, b in zip(items[::3], others, strict=False)]

@@ -1,4 +1,4 @@
-"""What the n-grams of items are and where they stand in texts, in plain Python: the definition that kernels must equal."""
+"""What the n-grams of items are and where they stand in texts, in plain Python: what the kernels must equal."""
 
 from __future__ import annotations
 
