@@ -1,15 +1,15 @@
 """SimHash (Charikar 2002): 64 bits of a text, of which similar texts share most; and who shares enough of them.
 
-In: Arrow texts (n). Out: (n,) uint64 fingerprints. What is computed, as ROOTS did it (self_deduplicate.py) but for the hash:
+In: Arrow texts (n). Out: (n,) uint64 fingerprints. What is computed, by another hash than in ROOTS:
 
 1. characters: lower case, punctuation (Unicode's P) left out, all else as it stands, white space too;
 2. units: these characters, or the words between white space;
-3. features: every run of `size` units, hashed to 64 bits. A text of fewer units is one feature (in ROOTS, which also forgot
-   the last run of a text, it had none, and all such texts were alike);
+3. features: every run of `size` units, hashed to 64 bits. A text of fewer units is one feature (ROOTS forgot the last
+   run of each text, so that short ones had none, and were all alike);
 4. bit b of the fingerprint is set where more than half of the features have it set.
 
-Two texts are alike if at most `distance` bits differ (Manku, Jain and Sarma 2007). The bits are cut into `blocks`; of two
-such texts blocks - distance agree at least, so they share one of the keys made of so many blocks: none is missed.
+Two texts are alike if at most `distance` bits differ (Manku, Jain and Sarma 2007). The bits are cut into `blocks`; two
+such texts agree on blocks - distance of them at least, and share a key made of so many: none is missed.
 
 Characters are counted in bit planes: plane p of 64 counters holds bit p of each, and a carry-save adder takes eight
 features at once (Harley and Seal). Time is linear in the bytes, memory constant.
@@ -19,7 +19,7 @@ Never depend on the machine: integers only, constants fixed. The twin is tests/p
 
 import unicodedata
 from functools import cache
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +34,7 @@ BITS = 64
 PLANES = 48  # of a counter: features of a text
 CHUNK = 4096  # characters at once
 GONE, BLANK = 0xFFFFFFFF, 0x40000000  # a character that is left out; the bit of white space
-# what a walk through a text remembers: where it is, units held, the hash of an open word, whether there is one, features
+# what a walk through a text remembers: where it is, units held, the hash of an open word, if there is one, features
 AT, HELD, WORD, OPEN, FEATURES = range(5)
 
 
@@ -63,7 +63,7 @@ def fingerprints(
 def masks(blocks: int, distance: int) -> np.ndarray:
     """(m,) uint64: the bits of each choice of blocks - distance blocks; every pair within `distance` agrees on one."""
     bounds = [i * BITS // blocks for i in range(blocks + 1)]
-    ones = [(1 << end) - (1 << begin) for begin, end in zip(bounds, bounds[1:], strict=False)]
+    ones = [(1 << end) - (1 << begin) for begin, end in pairwise(bounds)]
     return np.array([sum(chosen) for chosen in combinations(ones, blocks - distance)], np.uint64)
 
 
