@@ -2,7 +2,6 @@
 
     observe   text           -> keys (key, doc, fingerprint, short), one row for each choice of blocks
     resolve   keys of a part -> edges (a, b, similarity): fingerprints that differ in few bits
-    settle    all edges      -> verdicts
 
 Never reads a text twice, never compares all pairs of a bucket of equal documents: text/hamming.py.
 """
@@ -10,7 +9,7 @@ Never reads a text twice, never compares all pairs of a bucket of equal document
 from __future__ import annotations
 
 from math import comb
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,12 +17,11 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.sources.codes import checked
-from pipeline.stages.base import CorpusStage, Notes, Observed, Outcome, Settled, dropped_table
-from pipeline.stages.clusters import settled
-from pipeline.text.hamming import pairs
+from pipeline.stages.base import Clusters, CorpusStage, Notes, Observed, Outcome, Resolved, dropped_table
+from pipeline.text.hamming import leaders, pairs
 from pipeline.text.simhash import BITS, fingerprints, keys, masks
 
-KEYS = pa.schema([("key", pa.uint64()), ("doc", pa.uint64()), ("fingerprint", pa.uint64()), ("short", pa.bool_())])
+KEYS = pa.schema([("key", pa.uint64()), ("doc", pa.uint64()), ("fingerprint", pa.uint64()), ("short", pa.uint8())])
 EDGES = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("similarity", pa.float64())])
 FINER = 4  # blocks on which documents of a crowded bucket must agree: 32 bits at a distance of 4
 MOST_KEYS = 300  # choices of blocks, each a row of a document
@@ -88,9 +86,13 @@ class DedupSimhash(CorpusStage):
     def bytes_per_document(self) -> int:
         return 300 + 60 * comb(self.blocks, self.distance)  # keys, and their copy when they are sorted
 
+    @property
+    def bytes_to_resolve(self) -> int:
+        return 100_000_000  # rows in another order, and their edges
+
     def warm(self) -> None:
         docs = pa.table({"text": ["one two", "two"], "lang": ["en", "fr"], "doc": pa.array([0, 1], pa.uint64())})
-        self.settle(self.resolve(self.observe(docs).keys, None))
+        self.resolve(self.observe(docs).keys, None)
 
     def observe(self, docs: pa.Table) -> Observed:
         texts = docs.column("text")
@@ -101,20 +103,34 @@ class DedupSimhash(CorpusStage):
             part &= length <= self.longest
         short = np.full(len(found), True) if self.long is None else length <= self.long
         chosen = masks(self.blocks, self.distance)
-        columns = [docs.column("doc").to_numpy()[part], found[part], short[part]]
+        columns = [docs.column("doc").to_numpy()[part], found[part], short[part].astype(np.uint8)]
         repeated = [np.repeat(column, len(chosen)) for column in columns]
         return Observed(pa.table([keys(found[part], chosen).ravel(), *repeated], schema=KEYS))
 
-    def resolve(self, keys: pa.Table, notes: Notes | None) -> pa.Table:
-        key, doc, fingerprint, short = (keys.column(name).to_numpy(zero_copy_only=False) for name in KEYS.names)
+    def resolve(self, keys: pa.Table, notes: Notes | None) -> Resolved:
+        key, doc, fingerprint, short = (keys.column(name).to_numpy() for name in KEYS.names)
         sure = min(self.distance, self.long_distance)
-        finer = masks(self.distance + FINER, self.distance) if comb(self.distance + FINER, FINER) <= MOST_KEYS else None
-        a, b, apart = pairs(key, fingerprint, doc, short, self.distance, sure, finer)
-        return pa.table([a, b, 1 - apart / BITS], schema=EDGES)
+        a, b, apart = pairs(key, fingerprint, doc, short > 0, self.distance, sure, self._finer)
+        lead = leaders(key, fingerprint, doc, short > 0)
+        return Resolved(pa.table([a, b, 1 - apart / BITS], schema=EDGES), keys.take(pa.array(lead)))
 
-    def settle(self, edges: pa.Table) -> Settled:
-        settings = {"distance": self.distance, "blocks": self.blocks, "window": self.window}
-        return settled(edges, {"settings": settings})
+    @property
+    def _finer(self) -> np.ndarray | None:
+        """Masks that part a crowded bucket."""
+        too_many = comb(self.distance + FINER, FINER) > MOST_KEYS
+        return None if too_many else masks(self.distance + FINER, self.distance)
+
+    def about(self, clusters: Clusters) -> dict[str, Any]:
+        return {
+            "settings": {
+                name: getattr(self, name) for name in ("distance", "blocks", "window", "long", "long_distance")
+            },
+            "edges": clusters.edges,
+            "clusters_found": clusters.count,
+            "documents_in_clusters": clusters.documents,
+            "sizes": clusters.sizes,
+            "clusters": [{"size": size, "documents": documents} for size, documents in clusters.largest],
+        }
 
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
         told = {name: verdicts.column(name) for name in verdicts.column_names}

@@ -23,6 +23,7 @@ from pipeline.text.hashing import mix, step
 U = np.uint64
 NONE = U(0xFFFFFFFFFFFFFFFF)
 MOST = 4096  # different fingerprints of a bucket that are compared with one
+LED = 2048  # fingerprints of a bucket that are shown to the rows that come later
 
 Edges = tuple[np.ndarray, np.ndarray, np.ndarray]  # documents a and b, and how many bits differ
 
@@ -54,13 +55,13 @@ def pairs(
     `keys`, `fingerprints` and `docs` are (n,) uint64, `short` (n,) bool, rows in any order; `finer` (k,) uint64 masks.
     """
     rows = _sorted(keys, fingerprints, docs, short)
-    *found, crowded = _pairs(*rows, U(distance), U(sure), most, finer is not None)
+    *found, crowded = _pairs(rows, U(distance), U(sure), most, finer is not None)
     edges = _once([found])
     if finer is not None and crowded.any():
         keys, fingerprints, docs, short = (column[crowded] for column in rows)
         for mask in finer:
             rows = _sorted(refined(keys, fingerprints & mask), fingerprints, docs, short)
-            *found, _ = _pairs(*rows, U(distance), U(sure), most, False)
+            *found, _ = _pairs(rows, U(distance), U(sure), most, False)
             edges = _once([edges, found])
     return edges
 
@@ -72,8 +73,25 @@ def _sorted(keys: np.ndarray, fingerprints: np.ndarray, *others: np.ndarray) -> 
 
 def _once(found: list[Any]) -> Edges:
     a, b, apart = (np.concatenate(columns) for columns in zip(*found, strict=True))
-    edges = np.unique(np.rec.fromarrays([np.minimum(a, b), np.maximum(a, b), apart]))
-    return edges.f0, edges.f1, edges.f2
+    a, b = np.minimum(a, b), np.maximum(a, b)
+    order = np.lexsort((b, a))
+    a, b, apart = a[order], b[order], apart[order]
+    new = np.append(True, (np.diff(a) != 0) | (np.diff(b) != 0))[: len(a)]
+    return a[new], b[new], apart[new]
+
+
+def leaders(keys: np.ndarray, fingerprints: np.ndarray, docs: np.ndarray, short: np.ndarray) -> np.ndarray:
+    """Rows with which to compare more rows of the greatest key: of its fingerprints that most documents have, the first
+    document and the first short one; LED fingerprints at most."""
+    rows = np.flatnonzero(keys == keys.max(initial=0))
+    rows = rows[np.lexsort((docs[rows], fingerprints[rows]))]
+    values, begins, counts = np.unique(fingerprints[rows], return_index=True, return_counts=True)
+    chosen = np.lexsort((values, -counts))[:LED]
+    shorts = rows[short[rows]]
+    _, firsts = np.unique(fingerprints[shorts], return_index=True)
+    lead = np.isin(fingerprints[shorts[firsts]], values[chosen])
+    found = np.union1d(rows[begins[chosen]], shorts[firsts[lead]])
+    return found[np.argsort(docs[found], kind="stable")]
 
 
 @kernel
@@ -86,8 +104,9 @@ def refined(keys, parts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _pairs(keys, fingerprints, docs, short, distance, sure, most, leave):  # type: ignore[no-untyped-def]
+def _pairs(rows, distance, sure, most, leave):  # type: ignore[no-untyped-def]
     """Edges, and the rows of large buckets, which are left for later if `leave`."""
+    keys, fingerprints, docs, short = rows
     n = len(keys)
     room = (np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint8))
     groups = (np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.int64))

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from pipeline.stages.dedup_simhash import DedupSimhash
 from tests.pipeline.making import config, go, kept_after, ledger_of, write_jsonl
+from tests.pipeline.stages.settling import settled
 from tests.pipeline.stages.tables import docs
 from tests.pipeline.text import simhash_twin as twin
 
@@ -23,7 +24,9 @@ def prose(seed: int, words: int = 150) -> list[str]:
 def verdicts(stage: DedupSimhash, texts: list[str], **columns) -> list[dict]:
     table = docs(texts, doc=pa.array(range(len(texts)), pa.uint64()), **columns)
     keys = [stage.observe(table.slice(0, 2)).keys, stage.observe(table.slice(2)).keys]  # two shards
-    return stage.settle(stage.resolve(pa.concat_tables(keys[::-1]), None)).verdicts.to_pylist()
+    return settled(
+        [stage.resolve(pa.concat_tables(keys).sort_by([("key", "ascending"), ("doc", "ascending")]), None).edges]
+    )
 
 
 WORDS = st.sampled_from(["one", "two", "three", "four", "Five", "six,"])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.hamming import pairs
+from pipeline.text.hamming import leaders, pairs
 from pipeline.text.simhash import keys, masks
 from pipeline.text.unionfind import components
 
@@ -83,3 +83,17 @@ def test_a_large_bucket_of_different_ones_is_parted_and_none_is_missed():
     of = clusters(a, b)  # some are joined through a third
     assert all(of[i] == of[i + 1] for i in range(0, len(others), 2))
     assert len(set(of.values())) > 14_000
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.tuples(FINGERPRINT, st.booleans()), min_size=1, max_size=12), st.integers(0, 12))
+def test_a_bucket_in_two_parts_is_joined_by_its_leaders(cases, cut):
+    """Where every fingerprint leads, the edges of both parts make the clusters of the whole."""
+    values, short = np.array([v for v, _ in cases], U), np.array([s for _, s in cases], bool)
+    key, docs = np.full(len(cases), 9, U), np.arange(len(cases), dtype=U)
+    whole = pairs(key, values, docs, short, 4, 2)
+    lead = leaders(key[:cut], values[:cut], docs[:cut], short[:cut])
+    rest = np.append(lead, np.arange(min(cut, len(cases)), len(cases)))
+    parts = [pairs(key[own], values[own], docs[own], short[own], 4, 2) for own in (slice(0, cut), rest)]
+    a, b = (np.concatenate([part[end] for part in parts]) for end in (0, 1))
+    assert clusters(a, b) == clusters(whole[0], whole[1])
