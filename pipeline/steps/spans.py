@@ -24,15 +24,17 @@ import pyarrow.compute as pc
 from pipeline.engine import Task
 from pipeline.stages.base import SpanStage
 from pipeline.steps.base import Corpus, merged
-from pipeline.steps.partitions import PARTITION_BYTES, PartitionedWork, of_shard, opened, read_document, task_name
+from pipeline.steps.partitions import PARTITION_BYTES, PartitionedWork, opened, read_document, task_name
 from pipeline.steps.rows import amount, limited, store
 from pipeline.steps.source import marked
 from pipeline.store.files import FileInfo, read_table, write_table
 from pipeline.store.layers import DOC, Shard, read_shard
+from pipeline.store.ranges import rows_between
 from pipeline.store.step import Step
 
 SHOWN, EXCERPT = 20, 200  # spans in the manifest, and characters of each
 MATCH_FACTOR = 8  # bytes that `suspect` and `match` need for each byte of their tables (measured)
+LOT = 1 << 20  # rows of spans that are read at once
 KEYS, CONTENTS = "keys", "contents"  # folders of the two rounds
 
 
@@ -181,8 +183,8 @@ def apply(folder: str, stage: dict[str, Any], at: int, partitions: int) -> dict[
     shard = corpus.shards[at]
     docs = read_shard(shard, corpus.steps)
     spans = [read_table(_path(step, "copies", shard.key))]
-    for partition in range(partitions):
-        spans.append(of_shard(read_table(_path(step, "spans", f"{partition:05d}")), shard))
+    files = [_path(step, "spans", f"{partition:05d}") for partition in range(partitions)]
+    spans += rows_between(files, shard.base, shard.base + shard.rows, LOT)
     meant = _meant(docs, made)
     cuts = made.cuts(meant, pa.concat_tables(spans))
     path = _path(step, "longest", shard.key)
