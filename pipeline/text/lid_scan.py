@@ -171,7 +171,7 @@ def second(label, windows, sums, counts, net, special, hidden, scores, allowed, 
         here = counts[w, LETTERS].sum()
         if here >= LEAST_LETTERS and weigh(sums[w], counts[w], net, hidden, scores, allowed, False):
             most = net[4][best_class(scores, allowed)]
-            if most == other or most == label or (most == hans and label == hant):
+            if most == other or most == label or (most == hans and label == hant):  # noqa: SIM109 (their types differ)
                 continue  # no other label can be sure, and of most windows there is no need for the chances
             softmax(scores, allowed)
             which, chance, _ = best_label(scores, net[4], other)
