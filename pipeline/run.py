@@ -215,8 +215,8 @@ class _Run:
         rows = _worst(names, manifest["about"]["harmless"])
         some = "".join(f"\n    {r['file']}, byte {r['offset']}: {r['reason']}: {r['excerpt']}" for r in rows)
         return (
-            f"source {planned.settings.name!r}: {records:.2%} of the records and {files:.2%} of the files "
-            f"cannot be read; run.max_bad is {self.config.run.max_bad:.2%}{some}"
+            f"source {planned.settings.name!r}: {records:.2%} of the records cannot be read and {files:.2%} of the "
+            f"files break off; run.max_bad is {self.config.run.max_bad:.2%}{some}"
         )
 
 
