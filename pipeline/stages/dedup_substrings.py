@@ -18,8 +18,10 @@ cuts      docs, spans -> (row, begin, end)            what goes of each text
 A key that stands HOT times or more would bring too much into one partition (a line of dashes): its windows are
 told one by one, under the hash of all their bytes, so that no key has more rows than there are shards.
 
-Disk, in bytes for each byte of text: 12 * 4 / `length` for the keys; then, for what stands under keys that are met
-twice, each text once a shard, 4 * (40 + 1.25 * `length`) / `length`. docs/dedup.md has measurements.
+Memory: one shard with its runs, at most what `bytes_per_text_byte` says (20 bytes a byte of text at 50 bytes, if all of
+it stands elsewhere), or one partition. Disk: 12 bytes for each key of a shard, and 13 if it is suspect; then, for runs
+under suspects, each content once a shard, 40 bytes and the content, about 1.25 * `length`. There are some 4 / `length`
+runs a byte. docs/dedup.md has measurements.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from pipeline.text.lines import blank
 from pipeline.text.placed_words import Words, placed_words
 from pipeline.text.spans import replaced
 from pipeline.text.windows import content_hashes, contents, first_copies, first_of_each, found, occurrences, stretches
-from pipeline.text.winnow import runs
+from pipeline.text.winnow import gram, runs
 
 HOT = 50_000  # places of a key from which on its windows are told one by one
 MOST, ENOUGH = 20, 1000  # places that a partition tells of the windows that stand most often, out of so many or more
@@ -95,7 +97,10 @@ class DedupSubstrings(SpanStage):
 
     @property
     def bytes_per_text_byte(self) -> float:
-        return 12.0 if self.unit == "bytes" else 24.0
+        # a text of which all stands elsewhere: 170 bytes a run and 1.3 of its content (measured), beside text and words
+        beyond, width, units = (2, 1, 1.0) if self.unit == "bytes" else (10, 8, 0.5)  # the shortest words: "a b c d"
+        windows = self.length - gram(self.length) + 1
+        return beyond + units * 2 / (windows + 1) * (170 + 1.3 * width * (self.length + windows / 2))
 
     def warm(self) -> None:
         text = "".join(chr(97 + i * i % 26) for i in range(99)) + " a" * self.length

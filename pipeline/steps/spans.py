@@ -32,7 +32,7 @@ from pipeline.store.layers import DOC, Shard, read_shard
 from pipeline.store.step import Step
 
 SHOWN, EXCERPT = 20, 200  # spans in the manifest, and characters of each
-MATCH_FACTOR = 8  # bytes that `suspect` and `match` need for each byte of their tables (measured)
+MATCH_FACTOR = 5  # bytes that `suspect` and `match` need for each byte of their tables (3.1 measured)
 KEYS, CONTENTS = "keys", "contents"  # folders of the two rounds
 
 
