@@ -57,6 +57,8 @@ class Bad:
     value: float | None = None  # the number measured (size), where a limit was broken
     limit: float | None = None
     counts: bool = True  # whether it counts towards `max_bad`; a licence that is not allowed is no damage
+    records: int = 1  # how many are lost by it, where that is known (a broken row group)
+    breaks_off: bool = False  # nothing behind it can be read: the file counts as damaged
 
 
 class Unwell(Exception):  # noqa: N818 (not an error: the ledger gets it)

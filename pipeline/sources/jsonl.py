@@ -52,7 +52,7 @@ class Jsonl(FileSource):
                     yield self._document(row, offset, line, text_path, lang or lang_paths)
         except Damage as damage:
             if row + 1 >= skip:
-                yield Bad(row + 1, damage.reason, damage.offset, damage.detail)
+                yield Bad(row + 1, damage.reason, damage.offset, damage.detail, breaks_off=True)
 
     def _document(self, row: int, offset: int, line: bytes, text_path: tuple[str, ...], lang: Any) -> Record | Bad:
         try:
