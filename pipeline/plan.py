@@ -89,9 +89,7 @@ def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path
 def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, workdir: Path) -> Planned:
     recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
     if stage.files:
-        recipe["files"] = {
-            name: prints.of(InputFile(path.name, str(path), 0)) for name, path in sorted(stage.files.items())
-        }
+        recipe["files"] = {name: prints.of(InputFile(name, str(path), 0)) for name, path in sorted(stage.files.items())}
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version
     kind = "row" if isinstance(stage, RowStage) else "corpus"

@@ -44,6 +44,7 @@ bytes. Two rounds of keys keep them few: only what has a key that stands twice i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -173,8 +174,9 @@ class Stage(BaseModel):
         return self.model_dump(mode="json")
 
     @property
-    def files(self) -> dict[str, Path]:
-        """Files that it reads while it works, each under a name: the recipe has their digests, not their places."""
+    def files(self) -> Mapping[str, Path | str]:
+        """Files (or URLs) that it reads while it works, each under a name: the recipe has their digests, not their
+        places."""
         return {}
 
     @property

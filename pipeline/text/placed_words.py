@@ -17,7 +17,7 @@ from pipeline.text.characters import U
 from pipeline.text.compiling import kernel
 from pipeline.text.hashing import START, mix, step
 from pipeline.text.letters import CHAR, NOTHING, WORD, tables
-from pipeline.text.shingles import _astral_class
+from pipeline.text.shingles import astral_class
 from pipeline.text.utf8 import decode
 
 
@@ -47,7 +47,7 @@ def _count(data, offsets, classes):  # type: ignore[no-untyped-def]
         while i < stop:
             char, length = decode(data, i, stop)
             i += length
-            kind = classes[char] if char < U(0x10000) else _astral_class(char, classes)
+            kind = classes[char] if char < U(0x10000) else astral_class(char, classes)
             if kind != NOTHING:
                 count += kind == CHAR or (kind == WORD and not inside)
                 inside = kind == WORD
@@ -66,7 +66,7 @@ def _placed(data, offsets, classes, folded, count):  # type: ignore[no-untyped-d
             char, length = decode(data, i, stop)
             at = np.int64(i) - first
             i += length
-            kind = classes[char] if char < U(0x10000) else _astral_class(char, classes)
+            kind = classes[char] if char < U(0x10000) else astral_class(char, classes)
             if kind == NOTHING:
                 continue
             if inside and kind != WORD:

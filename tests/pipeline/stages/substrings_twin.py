@@ -6,7 +6,7 @@ gone(["abcX", "Yabc"], 3) -> [[(…)], …]     spans of bytes of each text that
 from __future__ import annotations
 
 from pipeline.text.letters import CHAR, NOTHING, WORD, tables
-from pipeline.text.shingles import _astral_class
+from pipeline.text.shingles import astral_class
 
 Span = tuple[int, int]
 
@@ -18,7 +18,7 @@ def words(text: str) -> list[tuple[str, int, int]]:
     inside, at = False, 0
     for char in text:
         code, end = ord(char), at + len(char.encode())
-        kind = classes[code] if code < 0x10000 else _astral_class.py_func(code, classes)
+        kind = classes[code] if code < 0x10000 else astral_class.py_func(code, classes)
         low = chr(folded[code]) if code < 0x10000 else char
         if kind == CHAR:
             out.append((low, at, end))

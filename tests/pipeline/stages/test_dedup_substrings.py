@@ -206,9 +206,10 @@ def memory_taken(settings: dict, letters: int, size: int) -> tuple[int, int]:
     return taken, stated
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be set back on Linux alone")
 def test_text_of_which_all_stands_elsewhere_takes_no_more_memory_than_is_stated():
     taken, stated = memory_taken({"length": 20}, 26, 3_000_000)
-    assert 0 < taken < stated
+    assert stated / 8 < taken < stated
 
 
 @pytest.mark.torture
@@ -222,7 +223,7 @@ def test_large_text_of_which_all_stands_elsewhere_takes_no_more_memory_than_is_s
 
 
 MEASURED = """
-import json, random, resource, sys
+import json, sys
 import numpy as np, pyarrow as pa
 from pipeline.stages.dedup_substrings import DedupSubstrings
 stage, letters = DedupSubstrings(**json.loads(sys.argv[1])), int(sys.argv[2])
@@ -233,11 +234,14 @@ if letters == 2:
 text = data.tobytes().decode()
 docs = pa.table({"text": pa.array([text], pa.large_string()), "kind": ["text"], "doc": pa.array([0], pa.uint64())})
 stage.warm()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def status(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+open("/proc/self/clear_refs", "w").write("5")  # the peak is from now on, not that of compiling
+before = status("VmRSS")
 keys = stage.observe(docs)
 gathered = stage.gather(docs, pa.table({"key": keys["key"], "hot": np.zeros(keys.num_rows, bool)}))
 assert gathered.contents.num_rows == sum(keys["times"].to_pylist())
-print(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before), stage.memory(len(data), 1))
+print(1024 * (status("VmHWM") - before), stage.memory(len(data), 1))
 """
 
 
