@@ -22,7 +22,7 @@ from pipeline.digest import address
 from pipeline.fingerprint import Fingerprints
 from pipeline.sources.base import InputFile, Source
 from pipeline.stages.base import RowStage, Stage
-from pipeline.store.step import MANIFEST, Step
+from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
 ALWAYS = ("pyarrow",)  # it writes every file
@@ -62,7 +62,7 @@ def plan(config: Config) -> list[Planned]:
 def _planned(name: str, kind: str, number: int | None, recipe: dict[str, Any], workdir: Path, settings: Any) -> Planned:
     name_of_folder = name if number is None else f"{number:02d}-{name}"
     folder = workdir / f"{name_of_folder}-{address(recipe)}"
-    return Planned(name, kind, recipe, Step(folder), settings)
+    return Planned(name, kind, recipe, watched(folder), settings)
 
 
 def _recipe(

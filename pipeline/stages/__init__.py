@@ -9,6 +9,7 @@ from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
 from pipeline.stages.dedup_simhash import DedupSimhash
+from pipeline.stages.dedup_substrings import DedupSubstrings
 from pipeline.stages.dedup_url import DedupUrl
 from pipeline.stages.drop_lines import DropLines
 from pipeline.stages.drop_trailer import DropTrailer
@@ -35,5 +36,5 @@ _ROW_WISE = (
     Redact,
     Decontaminate,
 )
-_CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear, DedupSimhash)
+_CORPUS_WISE = (DedupUrl, DedupLines, DedupSubstrings, DedupExact, DedupNear, DedupSimhash)
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

@@ -7,7 +7,7 @@ A stage is pure: it opens no file, reads no clock, draws no random number. Its d
 fields are its part of the config, and both go into the recipe of its step. Kept documents are those not in
 `dropped`, so a stage cannot lose one in silence. `where` is applied by the runner: a stage sees only its rows.
 
-Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
+Four kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
 **Corpus-wise** stages (`CorpusStage`) need to see keys of all documents:
 
     observe(docs)               -> Observed(keys, notes)    each shard; docs has `doc` (uint64), the document's number
@@ -30,6 +30,16 @@ documents and a part may stand in millions of them, so nothing is ever held for 
 A shard tells each key once, however often it holds it, so a key has no more rows than there are shards, and partitions
 stay even. A verdict goes back to the shard of the document that it names, which looks for the part by its key again.
 There is no phase in which one process has all edges, or all verdicts.
+
+**Span-wise** stages (`SpanStage`) compare what may begin and end anywhere, so there are about as many candidates as
+bytes. Two rounds of keys keep them few: only what has a key that stands twice is told with its content.
+
+    observe(docs)               -> keys                    each shard; a key once, with how often
+    suspect(keys)               -> suspects                each partition of the keys: those that stand twice, by shard
+    gather(docs, suspects)      -> Gathered(contents, copies)   each shard; each content once, and spans that repeat it
+    match(contents)             -> Matched(spans, most)    each partition of the contents' keys
+    cuts(docs, spans)           -> (row, begin, end)       each shard; bytes that go
+    apply(docs, cuts)           -> Outcome
 """
 
 from __future__ import annotations
@@ -70,6 +80,18 @@ PART_VERDICTS = pa.schema(
         pa.field("total", pa.int64(), nullable=False),  # how often it stands in all documents, as the stage counts
     ]
 )
+
+# What a span-wise stage finds: units of a document's text, as the stage counts them, from `begin` up to `end`.
+SPANS = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        pa.field("begin", pa.int64(), nullable=False),
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("goes", pa.bool_(), nullable=False),  # it stood before; else it is the first of some, and stays
+    ]
+)
+CUTS = pa.schema([("row", pa.int64()), ("begin", pa.int64()), ("end", pa.int64())])  # bytes of the text of a row
+Place = tuple[int, int, int]  # minus how often, document, unit
 
 
 def dropped_table(row: Any, reason: Any, **columns: Any) -> pa.Table:
@@ -303,4 +325,52 @@ class PartStage(Stage):
 
     def part(self, docs: pa.Table, key: int) -> str:
         """The part with this key in a table of one document, for the report."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Of one shard: `contents` (columns `key` uint64, sorted, and what `match` needs), each content once, and `copies`
+    (schema SPANS): spans that go because the shard itself holds their content before them."""
+
+    contents: pa.Table
+    copies: pa.Table
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Of one partition: `spans` (schema SPANS), and some places of what stands most often, for the report."""
+
+    spans: pa.Table
+    most: list[Place] = field(default_factory=list)
+
+
+class SpanStage(Stage):
+    """A stage that compares spans of all documents. See the top of this file for the phases."""
+
+    def observe(self, docs: pa.Table) -> pa.Table:
+        """Columns `key` (uint64, sorted, each once) and more."""
+        raise NotImplementedError
+
+    def suspect(self, keys: pa.Table) -> pa.Table:
+        """Columns `key`, `shard` and more, from one partition of the keys with their `shard` (uint32); in any order."""
+        raise NotImplementedError
+
+    def gather(self, docs: pa.Table, suspects: pa.Table) -> Gathered:
+        """`suspects` are those of this shard."""
+        raise NotImplementedError
+
+    def match(self, contents: pa.Table) -> Matched:
+        """From one partition of the contents: those of a shard behind those of the shard before."""
+        raise NotImplementedError
+
+    def cuts(self, docs: pa.Table, spans: pa.Table) -> pa.Table:
+        """What goes (schema CUTS, in order, disjoint), from all `spans` of these documents, in any order."""
+        raise NotImplementedError
+
+    def apply(self, docs: pa.Table, cuts: pa.Table) -> Outcome:
+        raise NotImplementedError
+
+    def window(self, docs: pa.Table, begin: int) -> tuple[int, int]:
+        """The bytes of the window from a unit on, in a table of one document, for the report."""
         raise NotImplementedError

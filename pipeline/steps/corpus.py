@@ -36,6 +36,7 @@ from pipeline.steps.source import marked
 from pipeline.store.files import FileInfo, read_table, write_table
 from pipeline.store.layers import DOC, Shard, read_shard
 from pipeline.store.numbered import NumberedRows
+from pipeline.store.place import place
 from pipeline.store.ranges import rows_between
 from pipeline.store.step import Step
 
@@ -216,7 +217,7 @@ def _verdicts(step: Step, shard: Shard, docs: pa.Table, shards: Sequence[Shard])
     rows = np.flatnonzero(twins != numbers)
     goes, twins = numbers[rows], twins[rows]
     neighbours, similarity = _nearest(step, shard, goes)
-    with NumberedRows(shards, [Step(Path(s.source)).layer(s.key) for s in shards], ["id"]) as names:
+    with NumberedRows(shards, [Step(place(s.source)).layer(s.key) for s in shards], ["id"]) as names:
         twin = names.take(twins).column("id")
         neighbour = twin if neighbours is None else names.take(neighbours).column("id")
     return pa.table({"row": rows, "twin": twin, "neighbour": neighbour, "similarity": similarity})
