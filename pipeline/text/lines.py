@@ -23,7 +23,7 @@ from pipeline.text.buffers import buffers
 from pipeline.text.characters import U, flags
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import START, STEP, load, mix
-from pipeline.text.parts import UNITS, feed, part_end, trimmed
+from pipeline.text.parts import LINE, PARAGRAPH, UNITS, feed, paragraph_end, trimmed
 
 NONE = U(0)  # the hash of no line: a line that does not count
 
@@ -160,7 +160,7 @@ def _paragraph_starts(data, offsets, kinds):  # type: ignore[no-untyped-def]
     for d in range(n):
         first, count = offsets[d], 0
         while first < offsets[d + 1]:
-            first = part_end(data, first, offsets[d + 1], kinds, 1) + 1
+            first = paragraph_end(data, first, offsets[d + 1], kinds) + 1
             count += 1
         starts[d + 1] = starts[d] + count
     return starts
@@ -176,7 +176,7 @@ def _hashes(data, offsets, salts, min_chars, kinds, unit):  # type: ignore[no-un
     for d in range(n):
         first, end = offsets[d], offsets[d + 1]
         while first < end:
-            last = part_end(data, first, end, kinds, unit)
+            last = feed(data, first, end) if unit == LINE else paragraph_end(data, first, end, kinds)
             h = _line_hash(data, first, last, salts[d], min_chars, kinds)
             if h != NONE:
                 hashes[count], rows[count] = h, d
@@ -232,7 +232,7 @@ def _listed(data, offsets, starts, salts, min_chars, kinds, hashes, spared, unit
     for d in range(n):
         first, end, line = offsets[d], offsets[d + 1], starts[d]
         while first < end:
-            last = part_end(data, first, end, kinds, unit)
+            last = feed(data, first, end) if unit == LINE else paragraph_end(data, first, end, kinds)
             h = _line_hash(data, first, last, salts[d], min_chars, kinds)
             if h != NONE:
                 at = h & mask
@@ -338,14 +338,14 @@ def _without(data, offsets, starts, marked, counts, kinds, unit):  # type: ignor
         if counts[d]:
             first, end, line, begin = offsets[d], offsets[d + 1], starts[d], o
             while line < starts[d + 1]:
-                last = part_end(data, first, end, kinds, unit)
+                last = feed(data, first, end) if unit == LINE else paragraph_end(data, first, end, kinds)
                 if not marked[line]:
                     o = copy(data, first, min(last + 1, end), out, o)
                 first = last + 1
                 line += 1
             if marked[line - 1] and o > begin:
                 o -= 1  # the feed between the last line that stays and the first of those behind it
-                while unit and o > begin and out[o - 1] == 10:
+                while unit == PARAGRAPH and o > begin and out[o - 1] == 10:
                     o -= 1  # and the blank lines between the paragraphs
         ends[d + 1] = o
     return ends, out[:o].copy()

@@ -12,7 +12,8 @@ from pipeline.text.compiling import piece
 from pipeline.text.hashing import load
 from pipeline.text.utf8 import HIGHEST, LOWEST
 
-UNITS = {"line": 0, "paragraph": 1}
+LINE, PARAGRAPH = 0, 1
+UNITS = {"line": LINE, "paragraph": PARAGRAPH}
 FEEDS = U(0x0A0A0A0A0A0A0A0A)
 
 
@@ -60,11 +61,9 @@ def _is_blank(data, first, last, kinds):  # type: ignore[no-untyped-def]
 
 
 @piece
-def part_end(data, first, end, kinds, unit):  # type: ignore[no-untyped-def]
-    """The line feed after which the next line (or paragraph) begins, or `end`; this one begins at `first`."""
+def paragraph_end(data, first, end, kinds):  # type: ignore[no-untyped-def]
+    """The line feed after which the next paragraph begins, or `end`; this one begins at `first`."""
     last = feed(data, first, end)
-    if unit == 0:
-        return last
     filled = not _is_blank(data, first, last, kinds)
     left = False  # whether a blank line came behind one that is not
     while last < end:
