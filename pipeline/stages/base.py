@@ -19,6 +19,7 @@ Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(
 
 Between `resolve` (or `confirm`) and `about` the runner joins the edges to clusters: of each, the document with the
 smallest number stays and the others get a verdict. No phase has all keys, all edges or all verdicts in one process.
+Documents that may not go (of an index, or of sources outside `drop_from`) have smaller numbers than all others.
 
 **Part-wise** stages (`PartStage`) need keys of the parts of all documents (their lines). There are far more parts than
 documents and a part may stand in millions of them, so nothing is ever held for all of them in one place:
@@ -37,12 +38,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.sources.codes import checked_pattern
 
@@ -59,6 +60,8 @@ DROPPED = pa.schema(
         pa.field("similarity", pa.float64()),  # Jaccard with that neighbour
     ]
 )
+
+CLUSTER = "cluster"  # the column of `action: mark`: id of the first document of the cluster; null outside clusters
 
 # What a part-wise stage decides about a key, one row for each shard that holds it.
 PART_VERDICTS = pa.schema(
@@ -149,6 +152,11 @@ class Stage(BaseModel):
     def recipe_parameters(self) -> dict[str, Any]:
         """What the bytes depend on, for the recipe; a stage that holds much tells its digest."""
         return self.model_dump(mode="json")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What follows from its settings and should be said before it starts."""
+        return ()
 
     @property
     def files(self) -> dict[str, Path]:
@@ -247,6 +255,46 @@ class CorpusStage(Stage):
     """A stage that needs keys of all documents. See the top of this file for the phases."""
 
     reason: ClassVar[str]  # of every document it drops
+    PLACE: ClassVar[frozenset[str]] = frozenset({"against"})  # where an index lies: its digest is in the recipe
+    CHOICE: ClassVar[frozenset[str]] = frozenset({"where", "action", "drop_from", "among", "against", "keep_index"})
+
+    action: Literal["drop", "mark"] = Field(
+        "drop", description="mark: nothing goes; the column `cluster` names the first document of each one's cluster"
+    )
+    drop_from: Where | None = Field(
+        None, description="only documents of these sources may go, `{source: crawl_*}`; of a cluster with others, all"
+    )
+    among: bool = Field(True, description="documents that may go are also compared with each other: the first stays")
+    keep_index: bool = Field(False, description="keep what `against` needs of the documents that stay")
+    against: tuple[Path, ...] = Field(
+        (), description="work folders, or steps, of runs with `keep_index`: what is like their documents goes"
+    )
+
+    @field_validator("against", mode="before")
+    @classmethod
+    def _one_or_many_paths(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
+
+    @model_validator(mode="after")
+    def _whose_documents(self) -> CorpusStage:
+        if self.drop_from is not None and {name for name, patterns in self.drop_from if patterns} != {"source"}:
+            raise ValueError("drop_from takes sources only: write `drop_from: {source: crawl_*}`")
+        if not self.among and self.drop_from is None and not self.against:
+            raise ValueError("among: false leaves nothing to compare: add drop_from or against, or leave it out")
+        return self
+
+    def may_go(self, source: str) -> bool:
+        """Whether documents of this source may be dropped."""
+        return self.drop_from is None or any(fnmatchcase(source, p) for p in self.drop_from.source or ())
+
+    def recipe_parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in super().recipe_parameters().items() if name not in self.PLACE}
+
+    @property
+    def index_settings(self) -> dict[str, Any]:
+        """What keys and notes depend on: an index is of use to stages that agree on it."""
+        chosen = {name: value for name, value in self.recipe_parameters().items() if name not in self.CHOICE}
+        return {"stage": self.name, "version": self.version, **chosen}
 
     @property
     def bytes_to_resolve(self) -> int:
@@ -278,11 +326,29 @@ class CorpusStage(Stage):
         """For the manifest and the report; lists of documents under "clusters" are written out by the runner."""
         raise NotImplementedError
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return (CLUSTER,) if self.action == "mark" else ()
+
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
-        """Drops the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now)."""
+        """Drops or marks the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now).
+
+        To be marked are all that are in a cluster, its first one included, which is its own twin."""
+        if self.action == "mark":
+            return Outcome({CLUSTER: _clusters(docs, verdicts)}, tallies={"marked": verdicts.num_rows})
         return Outcome(
             dropped=dropped_table(reason=self.reason, **{n: verdicts.column(n) for n in verdicts.column_names})
         )
+
+
+def _clusters(docs: pa.Table, verdicts: pa.Table) -> pa.Array:
+    """(n,) string: the twin of each document told of; others keep what a stage before said."""
+    back = np.full(docs.num_rows, -1, np.int64)
+    back[verdicts.column("row").to_numpy()] = np.arange(verdicts.num_rows)
+    found = verdicts.column("twin").combine_chunks().cast(pa.string()).take(pa.array(back, mask=back < 0))
+    if CLUSTER not in docs.column_names:
+        return found
+    return pc.coalesce(found, docs.column(CLUSTER).combine_chunks())
 
 
 class PartStage(Stage):
