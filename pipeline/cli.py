@@ -6,7 +6,6 @@ stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed; 2: y
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +30,7 @@ from pipeline.stages.base import Where
 from pipeline.store.counts import total
 from pipeline.store.files import written_whole
 from pipeline.store.lock import owned
+from pipeline.store.place import remove_folder, sizes
 from pipeline.store.step import faults
 from pipeline.text.languages import canonical
 from pipeline.trace import trace as trace_document
@@ -53,12 +53,12 @@ app = typer.Typer(
 )
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config, such as configs/demo.yaml")]
-Workdir = Annotated[Path | None, typer.Option(help="folder of the steps; overrides run.workdir")]
+Workdir = Annotated[str | None, typer.Option(help="folder of the steps; overrides run.workdir")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 
 
-def load(path: Path, workdir: Path | None, **more: Any) -> configs.Config:
-    overrides = {"workdir": workdir and str(workdir), **more}
+def load(path: Path, workdir: str | None, **more: Any) -> configs.Config:
+    overrides = {"workdir": workdir, **more}
     return configs.load(path, {k: v for k, v in overrides.items() if v is not None})
 
 
@@ -311,10 +311,10 @@ def prune(
         used = {p.step.folder for p in plan(loaded)}
         found = strangers(loaded, used)
         for folder in found:
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            size = sum(sizes(folder).values())
             print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
             if yes:
-                shutil.rmtree(folder)
+                remove_folder(folder)
     if found and not yes:
         print(f"nothing was removed: `pipeline prune {config} --yes` removes these {len(found)}", file=sys.stderr)
 

@@ -12,10 +12,10 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
 
 from pipeline.errors import ConfigError
 from pipeline.identifier import IdentifierConfig
@@ -24,11 +24,13 @@ from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
 from pipeline.stages import STAGES
 from pipeline.stages.base import Stage
+from pipeline.store.place import place
 from pipeline.tokenizer import TokenizerConfig
 from pipeline.units import Share, Size, parse_size
 from pipeline.yamlsafe import load as load_yaml
 
 Problems = list[str]
+Place = Annotated[Path, PlainValidator(place, json_schema_input_type=str)]  # or a remote place, used as a Path
 SECTIONS = ("run", "sources", "stages", "identifier", "tokenizer", "pack", "shard_size")
 
 
@@ -37,7 +39,9 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    workdir: Path = Field(Path("runs/default"), description="folder of the steps and the report")
+    workdir: Place = Field(
+        Path("runs/default"), description="folder of the steps and the report, or s3://bucket/folder"
+    )
     memory: Size | None = Field(None, description="bound on the whole process tree; default: half of the machine's")
     workers: int | None = Field(
         None, description="processes; `auto`: one a core, fewer where memory would not hold them"

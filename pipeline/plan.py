@@ -23,7 +23,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.sources.base import InputFile, Source
 from pipeline.stages.base import CorpusStage, RowStage, Stage
 from pipeline.store.index import find_index
-from pipeline.store.step import MANIFEST, Step
+from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
 ALWAYS = ("pyarrow",)  # it writes every file
@@ -63,7 +63,7 @@ def plan(config: Config) -> list[Planned]:
 def _planned(name: str, kind: str, number: int | None, recipe: dict[str, Any], workdir: Path, settings: Any) -> Planned:
     name_of_folder = name if number is None else f"{number:02d}-{name}"
     folder = workdir / f"{name_of_folder}-{address(recipe)}"
-    return Planned(name, kind, recipe, Step(folder), settings)
+    return Planned(name, kind, recipe, watched(folder), settings)
 
 
 def _recipe(
@@ -90,9 +90,7 @@ def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path
 def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, workdir: Path) -> Planned:
     recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
     if stage.files:
-        recipe["files"] = {
-            name: prints.of(InputFile(path.name, str(path), 0)) for name, path in sorted(stage.files.items())
-        }
+        recipe["files"] = {name: prints.of(InputFile(name, str(path), 0)) for name, path in sorted(stage.files.items())}
     if isinstance(stage, CorpusStage) and stage.against:
         recipe["against"] = [find_index(path, stage.index_settings).manifest()["digest"] for path in stage.against]
     if stage.unicode_tables:

@@ -30,7 +30,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
-from pipeline.stages.base import PartStage, Stage
+from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
@@ -40,10 +40,12 @@ from pipeline.steps.pack import PackWork
 from pipeline.steps.parts import PartsWork
 from pipeline.steps.rows import MATCHED, RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
+from pipeline.steps.spans import SpansWork
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
-from pipeline.store.files import read_table, sweep
-from pipeline.store.lock import owned
+from pipeline.store.files import read_table, sweep, write_bytes
+from pipeline.store.lock import Lock, owned
+from pipeline.store.place import is_local
 from pipeline.store.step import Step
 
 PACKED = "packed"  # a link in the workdir to the packed folder of the last run
@@ -68,12 +70,14 @@ class _Run:
     talk: Talk
     engine: Engine
     planned: list[Planned]
+    lock: Lock
     made: list[str] = field(default_factory=list)
 
     def tidy(self) -> None:
         """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
-        for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
-            leftover.unlink()
+        if is_local(self.config.run.workdir):
+            for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
+                leftover.unlink()
         for p in self.planned:
             sweep(p.step.folder)
             if p.step.sealed:
@@ -116,6 +120,8 @@ class _Run:
             return RowsWork([p.step for p in some], [p.settings for p in some], corpus)
         if isinstance(some[0].settings, PartStage):
             return PartsWork(some[0].step, some[0].settings, corpus)
+        if isinstance(some[0].settings, SpanStage):
+            return SpansWork(some[0].step, some[0].settings, corpus)
         return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
@@ -162,9 +168,12 @@ class _Run:
                         seconds[task.name] += result["seconds"]
                         gone.update({name: result.get(name, 0) for name in ("documents", "bytes")})
                         self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
+                        self.lock.hold()
                     done = True
                 finally:
                     self.talk.end(done)
+                for step in work.steps:
+                    step.look_again()
                 documents, size = max(documents, gone["documents"]), max(size, gone["bytes"])  # phases go over the same
         about_run = {
             "started": started,
@@ -249,11 +258,11 @@ def run(config: Config, talk: Talk) -> Result:
     """Makes what is not there. Raises RunError or InputError; what was finished stays, the next run goes on there."""
     started = time.monotonic()
     workdir = config.run.workdir
-    with owned(workdir):
+    with owned(workdir) as lock:
         engine = LocalEngine(config.run.worker_count, config.run.memory_bytes)
         try:
             planned = plan(config)
-            this = _Run(config, talk, engine, planned)
+            this = _Run(config, talk, engine, planned, lock)
             this.tidy()
             this.warm()
             for work, some in this.works():
@@ -266,9 +275,12 @@ def run(config: Config, talk: Talk) -> Result:
 
 
 def _link(workdir: Path, packed: Step | None) -> Path | None:
-    """Points `packed` at the packed folder."""
+    """Points `packed` at the packed folder; an object store has no links, so there `packed` holds the folder's name."""
     if packed is None:
         return None
+    if not is_local(workdir):
+        write_bytes(workdir / PACKED, f"{packed.folder.name}\n".encode())
+        return packed.folder
     aside = workdir / f".{PACKED}-{os.getpid()}"
     aside.unlink(missing_ok=True)
     aside.symlink_to(packed.folder.name)

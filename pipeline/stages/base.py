@@ -7,7 +7,7 @@ A stage is pure: it opens no file, reads no clock, draws no random number. Its d
 fields are its part of the config, and both go into the recipe of its step. Kept documents are those not in
 `dropped`, so a stage cannot lose one in silence. `where` is applied by the runner: a stage sees only its rows.
 
-Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
+Four kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
 **Corpus-wise** stages (`CorpusStage`) need to see keys of all documents:
 
     observe(docs)               -> Observed(keys, notes)    each shard; docs has `doc` (uint64), the document's number
@@ -31,21 +31,32 @@ documents and a part may stand in millions of them, so nothing is ever held for 
 A shard tells each key once, however often it holds it, so a key has no more rows than there are shards, and partitions
 stay even. A verdict goes back to the shard of the document that it names, which looks for the part by its key again.
 There is no phase in which one process has all edges, or all verdicts.
+
+**Span-wise** stages (`SpanStage`) compare what may begin and end anywhere, so there are about as many candidates as
+bytes. Two rounds of keys keep them few: only what has a key that stands twice is told with its content.
+
+    observe(docs)               -> keys                    each shard; a key once, with how often
+    suspect(keys)               -> suspects                each partition of the keys: those that stand twice, by shard
+    gather(docs, suspects)      -> Gathered(contents, copies)   each shard; each content once, and spans that repeat it
+    match(contents)             -> Matched(spans, most)    each partition of the contents' keys
+    cuts(docs, spans)           -> (row, begin, end)       each shard; bytes that go
+    apply(docs, cuts)           -> Outcome
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.sources.codes import checked_pattern
+from pipeline.stages.choices import Choices
+from pipeline.stages.where import Where as Where
 
 # What a stage says about each document it drops; the runner adds id, source, kind, lang, bytes, stage and an excerpt.
 # A stage may leave out the nullable columns: `dropped_table` fills them.
@@ -72,6 +83,18 @@ PART_VERDICTS = pa.schema(
         pa.field("total", pa.int64(), nullable=False),  # how often it stands in all documents, as the stage counts
     ]
 )
+
+# What a span-wise stage finds: units of a document's text, as the stage counts them, from `begin` up to `end`.
+SPANS = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        pa.field("begin", pa.int64(), nullable=False),
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("goes", pa.bool_(), nullable=False),  # it stood before; else it is the first of some, and stays
+    ]
+)
+CUTS = pa.schema([("row", pa.int64()), ("begin", pa.int64()), ("end", pa.int64())])  # bytes of the text of a row
+Place = tuple[int, int, int]  # minus how often, document, unit
 
 
 def dropped_table(row: Any, reason: Any, **columns: Any) -> pa.Table:
@@ -101,44 +124,6 @@ class Outcome:
     tallies: dict[str, int] = field(default_factory=dict)  # summed over shards into the manifest: {"email": 12}
 
 
-class Where(BaseModel):
-    """Which documents a stage is for; the others pass by. Each is a name, a pattern (`crawl_*`) or a list of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: tuple[str, ...] | None = None
-    lang: tuple[str, ...] | None = None  # what was found
-    lang_declared: tuple[str, ...] | None = None
-    kind: tuple[str, ...] | None = None  # text, code
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-    @field_validator("lang")
-    @classmethod
-    def _known(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if patterns is None else tuple(map(checked_pattern, patterns))
-
-    def matches(self, docs: pa.Table) -> pa.Array:
-        """(n,) bool, without nulls."""
-        out = np.ones(docs.num_rows, dtype=bool)
-        for name, patterns in self:
-            if patterns is not None:
-                out &= _matches_any(docs.column(name), patterns)
-        return pa.array(out)
-
-
-def _matches_any(column: pa.ChunkedArray, patterns: tuple[str, ...]) -> np.ndarray:
-    codes = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
-    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-    hit = [v is not None and any(fnmatchcase(v, p) for p in patterns) for v in codes.dictionary.to_pylist()]
-    return (
-        np.array(hit, dtype=bool)[codes.indices.to_numpy(zero_copy_only=False)] if hit else np.zeros(len(column), bool)
-    )
-
-
 class Stage(BaseModel):
     """Common to all stages: a name in the config, a version of its meaning, and the columns it needs."""
 
@@ -159,8 +144,9 @@ class Stage(BaseModel):
         return ()
 
     @property
-    def files(self) -> dict[str, Path]:
-        """Files that it reads while it works, each under a name: the recipe has their digests, not their places."""
+    def files(self) -> Mapping[str, Path | str]:
+        """Files (or URLs) that it reads while it works, each under a name: the recipe has their digests, not their
+        places."""
         return {}
 
     @property
@@ -251,41 +237,10 @@ class Clusters:
         return sum(size * number for size, number in self.sizes)
 
 
-class CorpusStage(Stage):
+class CorpusStage(Choices, Stage):
     """A stage that needs keys of all documents. See the top of this file for the phases."""
 
     reason: ClassVar[str]  # of every document it drops
-    PLACE: ClassVar[frozenset[str]] = frozenset({"against"})  # where an index lies: its digest is in the recipe
-    CHOICE: ClassVar[frozenset[str]] = frozenset({"where", "action", "drop_from", "among", "against", "keep_index"})
-
-    action: Literal["drop", "mark"] = Field(
-        "drop", description="mark: nothing goes; the column `cluster` names the first document of each one's cluster"
-    )
-    drop_from: Where | None = Field(
-        None, description="only documents of these sources may go, `{source: crawl_*}`; of a cluster with others, all"
-    )
-    among: bool = Field(True, description="documents that may go are also compared with each other: the first stays")
-    keep_index: bool = Field(False, description="keep what `against` needs of the documents that stay")
-    against: tuple[Path, ...] = Field(
-        (), description="work folders, or steps, of runs with `keep_index`: what is like their documents goes"
-    )
-
-    @field_validator("against", mode="before")
-    @classmethod
-    def _one_or_many_paths(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
-
-    @model_validator(mode="after")
-    def _whose_documents(self) -> CorpusStage:
-        if self.drop_from is not None and {name for name, patterns in self.drop_from if patterns} != {"source"}:
-            raise ValueError("drop_from takes sources only: write `drop_from: {source: crawl_*}`")
-        if not self.among and self.drop_from is None and not self.against:
-            raise ValueError("among: false leaves nothing to compare: add drop_from or against, or leave it out")
-        return self
-
-    def may_go(self, source: str) -> bool:
-        """Whether documents of this source may be dropped."""
-        return self.drop_from is None or any(fnmatchcase(source, p) for p in self.drop_from.source or ())
 
     def recipe_parameters(self) -> dict[str, Any]:
         return {name: value for name, value in super().recipe_parameters().items() if name not in self.PLACE}
@@ -367,4 +322,52 @@ class PartStage(Stage):
 
     def part(self, docs: pa.Table, key: int) -> str:
         """The part with this key in a table of one document, for the report."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Of one shard: `contents` (columns `key` uint64, sorted, and what `match` needs), each content once, and `copies`
+    (schema SPANS): spans that go because the shard itself holds their content before them."""
+
+    contents: pa.Table
+    copies: pa.Table
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Of one partition: `spans` (schema SPANS), and some places of what stands most often, for the report."""
+
+    spans: pa.Table
+    most: list[Place] = field(default_factory=list)
+
+
+class SpanStage(Stage):
+    """A stage that compares spans of all documents. See the top of this file for the phases."""
+
+    def observe(self, docs: pa.Table) -> pa.Table:
+        """Columns `key` (uint64, sorted, each once) and more."""
+        raise NotImplementedError
+
+    def suspect(self, keys: pa.Table) -> pa.Table:
+        """Columns `key`, `shard` and more, from one partition of the keys with their `shard` (uint32); in any order."""
+        raise NotImplementedError
+
+    def gather(self, docs: pa.Table, suspects: pa.Table) -> Gathered:
+        """`suspects` are those of this shard."""
+        raise NotImplementedError
+
+    def match(self, contents: pa.Table) -> Matched:
+        """From one partition of the contents: those of a shard behind those of the shard before."""
+        raise NotImplementedError
+
+    def cuts(self, docs: pa.Table, spans: pa.Table) -> pa.Table:
+        """What goes (schema CUTS, in order, disjoint), from all `spans` of these documents, in any order."""
+        raise NotImplementedError
+
+    def apply(self, docs: pa.Table, cuts: pa.Table) -> Outcome:
+        raise NotImplementedError
+
+    def window(self, docs: pa.Table, begin: int) -> tuple[int, int]:
+        """The bytes of the window from a unit on, in a table of one document, for the report."""
         raise NotImplementedError

@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engine import Task
-from pipeline.stages.base import CorpusStage, PartStage, Stage
+from pipeline.stages.base import CorpusStage, PartStage, SpanStage, Stage
 from pipeline.steps.base import Corpus
 from pipeline.steps.keys import KeyFiles
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
 from pipeline.store.files import read_json, write_json
 from pipeline.store.layers import DOC, Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
@@ -40,7 +41,7 @@ class PartitionedWork:
     module: ClassVar[str]  # where its tasks stand
 
     step: Step
-    stage: CorpusStage | PartStage
+    stage: CorpusStage | PartStage | SpanStage
     corpus: Corpus
     title: str = field(init=False)
 
@@ -111,11 +112,11 @@ def task_name(phase: str, key: str) -> str:
 
 def opened(folder: str, stage: dict[str, Any], kind: type[S]) -> tuple[Step, S, Corpus]:
     """What a task is told by the names of its step's folder and its stage, which is of this kind."""
-    step, made = Step(Path(folder)), stage_from(stage)
+    step, made = Step(place(folder)), stage_from(stage)
     assert isinstance(made, kind), made.name
     corpus = read_json(step.scratch("corpus.json"))
     shards = tuple(Shard(**shard) for shard in corpus["shards"])
-    return step, made, Corpus(shards, tuple(Step(Path(folder)) for folder in corpus["before"]))
+    return step, made, Corpus(shards, tuple(Step(place(folder)) for folder in corpus["before"]))
 
 
 def read_meant(shard: Shard, corpus: Corpus, stage: Stage) -> pa.Table:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from pipeline.store.files import read_json
 from pipeline.store.index import Old, count, find_index, old_shards
 from pipeline.store.layers import Shard
 from pipeline.store.numbered import NumberedRows
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 CORPUS = "corpus.json"
@@ -60,7 +60,7 @@ class Standing:
     def ids(self, shards: Sequence[Shard]) -> NumberedRows:
         """The ids of all documents."""
         files = [shard.file("ids") for shard in self.old]
-        files += [Step(Path(shard.source)).layer(shard.key) for shard in shards]
+        files += [Step(place(shard.source)).layer(shard.key) for shard in shards]
         return NumberedRows([*self._as_shards(), *shards], files, ["id"])
 
     def _as_shards(self) -> list[Shard]:
@@ -84,7 +84,7 @@ def stand(corpus: Corpus, stage: CorpusStage) -> tuple[Corpus, Standing]:
 
 def _source(folder: str) -> str:
     """The name of the source that a step holds."""
-    return str(Step(Path(folder)).manifest()["name"]).removeprefix("source.")
+    return str(Step(place(folder)).manifest()["name"]).removeprefix("source.")
 
 
 def standing_of(step: Step) -> Standing:

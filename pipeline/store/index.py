@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
+from pipeline.store.place import place
 from pipeline.store.step import MANIFEST, Step
 
 INDEX = "index"
@@ -33,7 +34,7 @@ class Old:
     rows: int
 
     def file(self, kind: str) -> Path:
-        return index_file(Step(Path(self.folder)), kind, self.key)
+        return index_file(Step(place(self.folder)), kind, self.key)
 
     def to_json(self) -> dict[str, Any]:
         return {"folder": self.folder, "key": self.key, "base": self.base, "rows": self.rows}
@@ -43,8 +44,9 @@ def index_file(step: Step, kind: str, key: str) -> Path:
     return step.folder / INDEX / kind / f"{key}.arrow"
 
 
-def find_index(path: Path, settings: dict[str, Any]) -> Step:
-    """The step with an index of these settings: `path` itself, or the one in it. Raises ConfigError with a hint."""
+def find_index(name: str, settings: dict[str, Any]) -> Step:
+    """The step with an index of these settings: `name` itself, or the one in it. Raises ConfigError with a hint."""
+    path = place(name)
     folders = [path] if (path / MANIFEST).exists() else sorted(p.parent for p in path.glob(f"*/{MANIFEST}"))
     found = [Step(folder) for folder in folders if INDEX in Step(folder).manifest()]
     of_stage = [step for step in found if _settings(step)["stage"] == settings["stage"]]
