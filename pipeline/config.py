@@ -11,12 +11,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipeline.document import CODE, TEXT
 from pipeline.errors import ConfigError
 from pipeline.identifier import IdentifierConfig
 from pipeline.pack import PackConfig
@@ -139,6 +141,8 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
     shard_size = _shard_size(raw, problems)
     _check_names([s for s in sources if s], problems)
     _check_needs(stages, problems)
+    if all(sources):
+        _check_where(stages, [s.name for s in sources if s], problems)
     _check_files([s for s in sources if s], problems)
     if problems:
         return None
@@ -285,6 +289,25 @@ def _check_needs(stages: list[Stage | None], problems: Problems) -> None:
                 )
                 problems.append(f"stages[{i}].{stage.name}: {name!r} was never measured; {mend}")
         written.update(stage.writes)
+
+
+def _check_where(stages: list[Stage | None], sources: list[str], problems: Problems) -> None:
+    """A name that no source has, or no kind, would turn its stage off in silence. Languages are known only when found."""
+    known = {"source": sources, "kind": [TEXT, CODE]}
+    for i, stage in enumerate(stages):
+        if stage is None or stage.where is None:
+            continue
+        for field, names in known.items():
+            for pattern in getattr(stage.where, field) or ():
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    place = f"stages[{i}].{stage.name}.where.{field}"
+                    problems.append(_no_match(place, field, pattern, names))
+
+
+def _no_match(where: str, field: str, pattern: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(pattern, known, n=1, cutoff=0.5)
+    mend = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"{where}: no {field} matches {pattern!r}; {mend}"
 
 
 def _check_files(sources: list[Source], problems: Problems) -> None:
