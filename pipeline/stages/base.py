@@ -10,12 +10,15 @@ fields are its part of the config, and both go into the recipe of its step. Kept
 Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
 **Corpus-wise** stages (`CorpusStage`) need to see keys of all documents:
 
-    observe(docs)               -> Observed(keys, notes)   each shard; docs has `doc` (uint64), the document's number
-    resolve(keys, notes)        -> edges                   each partition of the keys: all rows of a key are in one
-    examine(docs)               -> details                 optional: only documents that have an edge
-    confirm(edges, details)     -> edges                   optional: verified edges
-    settle(edges)               -> Settled(verdicts, about) once
-    apply(docs, verdicts)       -> Outcome                 each shard; verdicts of its documents
+    observe(docs)               -> Observed(keys, notes)    each shard; docs has `doc` (uint64), the document's number
+    resolve(keys, notes)        -> Resolved(edges, leaders) some keys, all rows of each, sorted by (key, doc)
+    examine(docs)               -> details                  optional: only documents that have an edge
+    confirm(edges, details)     -> edges                    optional: verified edges, some at a time
+    about(clusters)             -> JSON                     once: what the report is told
+    apply(docs, verdicts)       -> Outcome                  each shard; verdicts of its documents
+
+Between `resolve` (or `confirm`) and `about` the runner joins the edges to clusters: of each, the document with the
+smallest number stays and the others get a verdict. No phase has all keys, all edges or all verdicts in one process.
 
 **Part-wise** stages (`PartStage`) need keys of the parts of all documents (their lines). There are far more parts than
 documents and a part may stand in millions of them, so nothing is ever held for all of them in one place:
@@ -54,14 +57,6 @@ DROPPED = pa.schema(
         pa.field("twin", pa.string()),  # id of the document that stayed
         pa.field("neighbour", pa.string()),  # id of the document it was matched with
         pa.field("similarity", pa.float64()),  # Jaccard with that neighbour
-    ]
-)
-VERDICTS = pa.schema(
-    [
-        pa.field("doc", pa.uint64(), nullable=False),
-        pa.field("twin", pa.uint64(), nullable=False),
-        pa.field("neighbour", pa.uint64()),
-        pa.field("similarity", pa.float64()),
     ]
 )
 
@@ -221,11 +216,31 @@ class Notes(Protocol):
 
 
 @dataclass(frozen=True)
-class Settled:
-    """`verdicts` (schema VERDICTS: one line a document to drop) and `about`, JSON for the manifest and the report."""
+class Resolved:
+    """`edges`: columns `a` and `b` (uint64), two documents each, and `similarity` (float64) if the stage measures it.
 
-    verdicts: pa.Table
-    about: dict[str, Any] = field(default_factory=dict)
+    `leaders`: rows of `keys` that are to stand before those still to come, if the last key has more of them: the
+    documents that these are to be compared with. Their number must not grow with the number of rows."""
+
+    edges: pa.Table
+    leaders: pa.Table
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What became of the edges, for `about`. Documents are numbers here; the runner writes their ids and excerpts."""
+
+    edges: int  # a pair counts once for each lot of keys that it was found in
+    sizes: list[list[int]]  # [[documents of a cluster, clusters], ...], rising
+    largest: list[tuple[int, list[int]]]  # [(documents, some of them, the first ones), ...], the largest first
+
+    @property
+    def count(self) -> int:
+        return sum(number for _, number in self.sizes)
+
+    @property
+    def documents(self) -> int:
+        return sum(size * number for size, number in self.sizes)
 
 
 class CorpusStage(Stage):
@@ -233,10 +248,17 @@ class CorpusStage(Stage):
 
     reason: ClassVar[str]  # of every document it drops
 
+    @property
+    def bytes_to_resolve(self) -> int:
+        """Memory that `resolve` and `confirm` need beside the rows and the details they are given."""
+        return 0
+
     def observe(self, docs: pa.Table) -> Observed:
         raise NotImplementedError
 
-    def resolve(self, keys: pa.Table, notes: Notes | None) -> pa.Table:
+    def resolve(self, keys: pa.Table, notes: Notes | None) -> Resolved:
+        """Edges among documents that share a key. Rows of `keys` are sorted by (key, doc), and all rows of a key are
+        there, unless they are too many for once: then the leaders of the call before stand first."""
         raise NotImplementedError
 
     @property
@@ -245,13 +267,15 @@ class CorpusStage(Stage):
         return False
 
     def examine(self, docs: pa.Table) -> pa.Table:
-        """Details of these documents, with the column `doc`."""
+        """Details of these documents: the column `doc`, and columns of numbers or lists of them."""
         raise NotImplementedError
 
     def confirm(self, edges: pa.Table, details: Notes) -> pa.Table:
+        """Those of some edges that hold; the details of all their documents may be in memory at once."""
         raise NotImplementedError
 
-    def settle(self, edges: pa.Table) -> Settled:
+    def about(self, clusters: Clusters) -> dict[str, Any]:
+        """For the manifest and the report; lists of documents under "clusters" are written out by the runner."""
         raise NotImplementedError
 
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:

@@ -4,10 +4,10 @@
     resolve   keys of a part -> edges (a, b, similarity), a < b, of documents that share a bucket and look alike
     examine   text           -> details (doc, shingles), only of documents with an edge, only for `verify: exact`
     confirm   edges          -> those whose shingle sets overlap enough
-    settle    all edges      -> verdicts: who goes, who stays, who was the neighbour it resembles most
+    about     clusters       -> settings, curve, sizes, the largest clusters
 
-Memory: a document takes 4 * permutations bytes of notes and 16 * bands of keys, on disk; `settle` takes some 150 bytes
-an edge. A document without words has no keys: it is nobody's duplicate here. Never compare all pairs of a bucket.
+Disk: a document takes 8 + 4 * permutations bytes of notes and 16 * bands of keys until the step is sealed. A document
+without words has no keys: it is nobody's duplicate here. Never compare all pairs of a bucket.
 """
 
 from __future__ import annotations
@@ -19,17 +19,14 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.stages.base import VERDICTS, CorpusStage, Notes, Observed, Settled
+from pipeline.stages.base import Clusters, CorpusStage, Notes, Observed, Resolved
 from pipeline.text.jaccard import estimated, exact
-from pipeline.text.lsh import band_keys, candidate_probability, choose_bands, linked, star_edges
+from pipeline.text.lsh import ROUNDS, band_keys, candidate_probability, choose_bands, linked
 from pipeline.text.minhash import EMPTY, signatures
 from pipeline.text.shingles import shingles
-from pipeline.text.unionfind import components
 
 EDGES = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("similarity", pa.float64())])
 CHUNK = 32_768  # edges whose signatures are in memory at once: 32 MB at 128 permutations, each document its own
-EXACT_CHUNK = 1024  # edges whose shingles are in memory at once
-SHOWN, MEMBERS_SHOWN = 10, 5  # clusters in the report, and documents of each
 
 Similarity = Callable[[pa.Table, np.ndarray, np.ndarray], np.ndarray]  # rows of a table, and pairs of its rows
 
@@ -113,8 +110,9 @@ class DedupNear(CorpusStage):
         docs = docs.set_column(1, "doc", docs.column("doc").cast(pa.uint64()))
         observed = self.observe(docs)
         assert observed.notes is not None
-        edges = self.resolve(observed.keys, _Rows(observed.notes))
-        self.settle(self.confirm(edges, _Rows(self.examine(docs))) if self.wants_examination else edges)
+        edges = self.resolve(observed.keys, _Rows(observed.notes)).edges
+        if self.wants_examination:
+            self.confirm(edges, _Rows(self.examine(docs)))
 
     def observe(self, docs: pa.Table) -> Observed:
         made, counts = self._signatures(docs.column("text"))
@@ -132,18 +130,24 @@ class DedupNear(CorpusStage):
         make = signatures if self.engine == "kernel" else _datasketch_signatures
         return make(texts, self.permutations, self.shingle.size, self.shingle.unit)
 
-    def resolve(self, keys: pa.Table, notes: Notes | None) -> pa.Table:
-        assert notes is not None
-        rows = keys.column("key").to_numpy(), keys.column("doc").to_numpy()
-        least = self._least_estimate()
-        a, b = star_edges(*rows) if least is None else linked(*rows, lambda a, b: _estimates(a, b, notes) >= least)
-        return pa.table([a, b, _estimates(a, b, notes)], schema=EDGES)
+    @property
+    def bytes_to_resolve(self) -> int:
+        return 8 * CHUNK * 4 * self.permutations  # signatures of both ends, as they are read and as they are compared
 
-    def _least_estimate(self) -> float | None:
+    def resolve(self, keys: pa.Table, notes: Notes | None) -> Resolved:
+        assert notes is not None
+        key, doc = keys.column("key").to_numpy(), keys.column("doc").to_numpy()
+        rounds = 1 if self.verify == "none" else ROUNDS
+        found = linked(key, doc, lambda a, b: _estimates(a, b, notes), self._least_estimate(), rounds)
+        last = np.full(len(found.leaders), key.max(initial=0))
+        edges = pa.table([found.a, found.b, found.similarity], schema=EDGES)
+        return Resolved(edges, pa.table({"key": last, "doc": found.leaders}))
+
+    def _least_estimate(self) -> float:
         """Of a candidate; where shingles decide, three standard deviations below the threshold."""
         if self.verify == "exact":
             return self.threshold - 3 * (self.threshold * (1 - self.threshold) / self.permutations) ** 0.5
-        return self.threshold if self.verify == "estimate" else None
+        return self.threshold if self.verify == "estimate" else 0
 
     def examine(self, docs: pa.Table) -> pa.Table:
         offsets, hashes = shingles(docs.column("text"), self.shingle.size, self.shingle.unit)
@@ -151,34 +155,20 @@ class DedupNear(CorpusStage):
 
     def confirm(self, edges: pa.Table, details: Notes) -> pa.Table:
         a, b = edges.column("a").to_numpy(), edges.column("b").to_numpy()
-        similarity = _by_chunks(a, b, details, _shingle_jaccard, EXACT_CHUNK)
+        similarity = _by_chunks(a, b, details, _shingle_jaccard, max(1, len(a)))
         return pa.table([a, b, similarity], schema=EDGES).filter(pa.array(similarity >= self.threshold))
 
-    def settle(self, edges: pa.Table) -> Settled:
-        a, b, similarity = (column.to_numpy() for column in edges.columns)
-        members, labels = components(a, b)
-        neighbour, similarity = _closest(a, b, similarity)
-        goes = labels != members
-        verdicts = [members[goes], labels[goes], neighbour[goes], similarity[goes]]
-        return Settled(pa.table(verdicts, schema=VERDICTS), self._about(members, labels, edges.num_rows))
-
-    def _about(self, members: np.ndarray, labels: np.ndarray, edges: int) -> dict[str, Any]:
-        firsts, begins, sizes = _runs(labels)
-        in_cluster = members[np.argsort(labels, kind="stable")]
-        largest = np.lexsort((firsts, -sizes))[:SHOWN]
+    def about(self, clusters: Clusters) -> dict[str, Any]:
         bands, rows = self.cut
         curve = [(j / 50, float(candidate_probability(j / 50, bands, rows))) for j in range(51)]
         return {
             "settings": {"threshold": self.threshold, "bands": bands, "rows": rows, "verify": self.verify},
             "curve": [[j, round(p, 6)] for j, p in curve],
-            "edges": edges,
-            "clusters_found": len(firsts),
-            "documents_in_clusters": len(members),
-            "sizes": [[int(size), int(n)] for size, n in zip(*np.unique(sizes, return_counts=True), strict=True)],
-            "clusters": [
-                {"size": int(sizes[i]), "documents": in_cluster[begins[i] :][: min(sizes[i], MEMBERS_SHOWN)].tolist()}
-                for i in largest
-            ],
+            "edges": clusters.edges,
+            "clusters_found": clusters.count,
+            "documents_in_clusters": clusters.documents,
+            "sizes": clusters.sizes,
+            "clusters": [{"size": size, "documents": documents} for size, documents in clusters.largest],
         }
 
 
@@ -217,19 +207,6 @@ def _signature_jaccard(notes: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndar
 def _shingle_jaccard(details: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     lists = details.column("shingles").chunk(0)
     return exact(lists.offsets.to_numpy(), lists.values.to_numpy(), a, b)
-
-
-def _closest(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each document with an edge, sorted: its most similar neighbour, the smallest of equals, and how similar."""
-    doc, neighbour, both = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([similarity, similarity])
-    order = np.lexsort((neighbour, -both, doc))
-    first = order[np.unique(doc[order], return_index=True)[1]]
-    return neighbour[first], both[first]
-
-
-def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each cluster: its label, where its members begin when sorted by label, how many they are."""
-    return np.unique(np.sort(labels), return_index=True, return_counts=True)
 
 
 def _datasketch_signatures(

@@ -14,21 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engine import Task
 from pipeline.stages.base import CorpusStage, PartStage, Stage
 from pipeline.steps.base import Corpus
+from pipeline.steps.keys import KeyFiles
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
-from pipeline.store.files import read_json, read_table, write_json
+from pipeline.store.files import read_json, write_json
 from pipeline.store.layers import DOC, Shard, read_shard
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
-RESOLVE_FACTOR = 6  # bytes a task needs for each byte of its keys: the keys, sorted, and what it makes of them
+LIST = "partitions.json"  # what a phase over partitions left: the names of its files, and how many edges are in them
 
 S = TypeVar("S", bound=Stage)
 
@@ -53,11 +53,13 @@ class PartitionedWork:
         corpus = {"shards": [shard.to_json() for shard in self.corpus.shards], "before": self.corpus.to_json()}
         write_json(self.step.scratch("corpus.json"), corpus)
 
-    def task(self, phase: str, memory: int, arguments: dict[str, Any], shard: Shard | None = None) -> Task:
+    def task(
+        self, phase: str, memory: int, arguments: dict[str, Any], shard: Shard | None = None, module: str | None = None
+    ) -> Task:
         """The task of a phase, told of the step's folder and the stage beside its arguments."""
         told = {"folder": str(self.step.folder), "stage": stage_json(self.stage), **arguments}
         size = {"documents": shard.rows, "bytes": shard.bytes} if shard else {}
-        return Task(f"{self.module}:{phase}", told, memory=memory, **size)
+        return Task(f"{module or self.module}:{phase}", told, memory=memory, **size)
 
     def over_shards(self, phase: str, **arguments: Any) -> list[Task]:
         """A task for each shard that is still to do."""
@@ -78,14 +80,21 @@ class PartitionedWork:
         """How many partitions the keys make."""
         return max(1, -(-sum(mark["key_bytes"] for mark in self.observed()) // PARTITION_BYTES))
 
-    def over_partitions(self, phase: str, count: int) -> list[Task]:
+    def over_partitions(self, phase: str, count: int, memory: int) -> list[Task]:
         """A task for each partition that is still to do."""
-        sizes = _partition_bytes(self.step, self.corpus.shards, count)
         return [
-            self.task(phase, RESOLVE_FACTOR * size, {"partition": at, "partitions": count})
-            for at, size in enumerate(sizes)
+            self.task(phase, memory, {"partition": at, "partitions": count})
+            for at in range(count)
             if self.step.marked(task_name(phase, f"{at:05d}")) is None
         ]
+
+    def list_files(self, phase: str, count: int) -> None:
+        """Writes down what a phase over partitions left, for `listed` and `told_edges`."""
+        marks = [marked(self.step, task_name(phase, f"{at:05d}")) for at in range(count)]
+        edges = sum(mark["edges"] for mark in marks)
+        write_json(
+            self.step.scratch(LIST), {"edges": edges, "files": [name for mark in marks for name in mark["files"]]}
+        )
 
 
 def task_name(phase: str, key: str) -> str:
@@ -115,34 +124,21 @@ def read_document(corpus: Corpus, doc: int, columns: Sequence[str]) -> pa.Table:
     return docs.filter(pc.equal(docs.column(DOC), pa.scalar(doc, pa.uint64())))
 
 
-def of_shard(verdicts: pa.Table, shard: Shard) -> pa.Table:
-    """The rows of verdicts, sorted by `doc`, that are about documents of this shard."""
-    bounds = np.array([shard.base, shard.base + shard.rows], np.uint64)
-    begin, end = np.searchsorted(verdicts.column(DOC).to_numpy(), bounds)
-    return verdicts.slice(begin, end - begin)
+def listed(step: Step, kind: str) -> list[Path]:
+    """The files of a kind that the last phase over partitions left."""
+    return [step.folder / name for name in read_json(step.scratch(LIST))["files"] if f"/{kind}/" in name]
 
 
-def _edges_of_partitions(keys: np.ndarray, partitions: int) -> np.ndarray:
-    """(partitions + 1,) where each partition begins among sorted keys: ranges of the same width over [0, 2^64)."""
-    bounds = np.array([p * 2**64 // partitions for p in range(partitions)], np.uint64)
-    return np.append(np.searchsorted(keys, bounds), len(keys))
+def told_edges(step: Step) -> int:
+    """How many edges the last phase over partitions found."""
+    return int(read_json(step.scratch(LIST))["edges"])
 
 
-def _partition_bytes(step: Step, shards: Sequence[Shard], partitions: int) -> list[int]:
-    """Bytes of the keys in each partition: a key that many documents share makes its partition larger than others."""
-    rows, width = np.zeros(partitions, np.int64), 0
-    for shard in shards:
-        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        rows += np.diff(_edges_of_partitions(table.column("key").to_numpy(), partitions))
-        width = max(width, table.nbytes // max(1, table.num_rows))
-    return [int(count) * width for count in rows]
+def range_of(partition: int, partitions: int) -> tuple[int, int]:
+    """The keys of a partition: [low, high), high at most 2^64."""
+    return partition * 2**64 // partitions, (partition + 1) * 2**64 // partitions
 
 
-def keys_of(step: Step, shards: Sequence[Shard], partition: int, partitions: int) -> pa.Table:
-    """All keys of one partition, from all shards."""
-    parts = []
-    for shard in shards:
-        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        begin, end = _edges_of_partitions(table.column("key").to_numpy(), partitions)[partition : partition + 2]
-        parts.append(table.slice(begin, end - begin))
-    return pa.concat_tables(parts).combine_chunks()
+def key_files(step: Step, shards: Sequence[Shard]) -> KeyFiles:
+    """The keys of all shards."""
+    return KeyFiles([step.scratch(f"keys/{shard.key}.arrow") for shard in shards])

@@ -16,7 +16,8 @@ from typing import Any
 from pipeline.digest import address
 from pipeline.encode import Encoder
 from pipeline.engine import Task
-from pipeline.stages.base import Stage
+from pipeline.stages.base import CorpusStage, Stage
+from pipeline.steps import clusters
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.text import COMPILED
 from pipeline.tokenizer import train
@@ -39,8 +40,11 @@ def tasks(stages: Sequence[Stage], encode: bool) -> list[Task]:
 
 
 def warm_stage(stage: dict[str, Any]) -> dict[str, Any]:
-    """Task: compiles what a stage needs."""
-    stage_from(stage).warm()
+    """Task: compiles what a stage needs, and what joins its edges."""
+    made = stage_from(stage)
+    made.warm()
+    if isinstance(made, CorpusStage):
+        clusters.warm()
     return _leave(_note(stage))
 
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.stages.base import VERDICTS, Notes
+from pipeline.stages.base import Notes
 from pipeline.stages.dedup_near import DedupNear, _Rows
 from pipeline.text.jaccard import exact
 from pipeline.text.shingles import shingles
+from tests.pipeline.stages.settling import clusters, settled
 
 WORDS = [f"w{i}" for i in range(1000)]
 
@@ -36,12 +37,10 @@ def verdicts(stage: DedupNear, texts: list[str], partitions: int = 1) -> list[di
     observed = stage.observe(docs)
     notes: Notes = _Rows(observed.notes)
     part = (observed.keys.column("key").to_numpy() >> np.uint64(32)).astype(object) * partitions >> 32
-    edges = [stage.resolve(observed.keys.filter(pa.array(part == p)), notes) for p in range(partitions)]
+    edges = [stage.resolve(observed.keys.filter(pa.array(part == p)), notes).edges for p in range(partitions)]
     if stage.wants_examination:
         edges = [stage.confirm(e, _Rows(stage.examine(docs))) for e in edges]
-    settled = stage.settle(pa.concat_tables(edges))
-    assert settled.verdicts.schema == VERDICTS
-    return settled.verdicts.to_pylist()
+    return settled(edges)
 
 
 @pytest.mark.parametrize("verify", ["estimate", "exact", "none"])
@@ -106,7 +105,7 @@ def test_what_the_report_reads_is_told():
     stage = DedupNear(permutations=128, bands=16, rows=8)
     docs = table([" ".join(prose(1))] * 3 + [" ".join(prose(2))] * 2)
     observed = stage.observe(docs)
-    about = stage.settle(stage.resolve(observed.keys, _Rows(observed.notes))).about
+    about = stage.about(clusters([stage.resolve(observed.keys, _Rows(observed.notes)).edges]))
     assert about["sizes"] == [[2, 1], [3, 1]]
     assert about["clusters"] == [{"size": 3, "documents": [0, 1, 2]}, {"size": 2, "documents": [3, 4]}]
     assert about["curve"][40] == [0.8, pytest.approx(0.947, abs=5e-4)]
