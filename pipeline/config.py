@@ -87,6 +87,7 @@ class Config(BaseModel):
     tokenizer: TokenizerConfig | None = None
     pack: PackConfig | None = None
     shard_size: Size = 16_000_000  # bytes of text after which a shard is cut
+    path: Path | None = None  # where it was read
 
 
 def machine_cores() -> int:
@@ -107,23 +108,25 @@ def machine_memory() -> int:
     return min(limits)
 
 
-def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Reads and checks a config; `overrides` replace keys of `run:`. Raises ConfigError with all mistakes in one go."""
+def load(path: Path, overrides: Mapping[str, Any] | None = None, to_read: bool = True) -> Config:
+    """Reads and checks a config; `overrides` replace keys of `run:`. Raises ConfigError with all mistakes in one go.
+
+    That files of its sources are not there is no mistake where they are not `to_read`."""
     raw = load_yaml(path)
     raw["run"] = (
         {**(raw.get("run") or {}), **(overrides or {})} if isinstance(raw.get("run", {}), dict | None) else raw["run"]
     )
     problems: Problems = []
-    config = parse(raw, problems)
+    config = parse(raw, problems, to_read)
     if problems or config is None:
         many = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
         raise ConfigError(
             f"{path} has {many}:\n  - " + "\n  - ".join(problems), hint="`pipeline stages` shows what there is"
         )
-    return config
+    return config.model_copy(update={"path": path})
 
 
-def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
+def parse(raw: Mapping[str, Any], problems: Problems, to_read: bool = True) -> Config | None:
     """A Config from what YAML gave, or None; says what is wrong in `problems`."""
     for name in raw:
         if name not in SECTIONS:
@@ -143,7 +146,8 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
     _check_needs(stages, problems)
     if all(sources):
         _check_where(stages, [s.name for s in sources if s], problems)
-    _check_files([s for s in sources if s], problems)
+    if to_read:
+        _check_files([s for s in sources if s], problems)
     if problems:
         return None
     ordered = sorted((s for s in sources if s), key=lambda s: (s.priority, s.name))
@@ -292,7 +296,7 @@ def _check_needs(stages: list[Stage | None], problems: Problems) -> None:
 
 
 def _check_where(stages: list[Stage | None], sources: list[str], problems: Problems) -> None:
-    """A name that no source has, or no kind, would turn its stage off in silence. Languages are known only when found."""
+    """A source or a kind that there is not would turn its stage off in silence. Languages are known when found."""
     known = {"source": sources, "kind": [TEXT, CODE]}
     for i, stage in enumerate(stages):
         if stage is None or stage.where is None:
