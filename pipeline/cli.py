@@ -52,7 +52,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config, such as configs/demo.yaml")]
+ConfigPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="a YAML config, such as configs/demo.yaml; paths in it begin at the current folder"
+    ),
+]
 Workdir = Annotated[Path | None, typer.Option(help="folder of the steps; overrides run.workdir")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 
