@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import report
+from pipeline import remembered, report
 from pipeline.config import Config
 from pipeline.engine import Engine
 from pipeline.engine.local import LocalEngine
@@ -82,6 +82,14 @@ class _Run:
             sweep(p.step.folder)
             if p.step.sealed:
                 p.step.tidy()
+
+    def tell_others(self) -> None:
+        """Says whose corpus this folder holds already: the report and the link to the packed rows change hands."""
+        if names := ", ".join(run.name for run in remembered.others(self.config)):
+            where = self.config.run.workdir
+            self.talk.say(
+                f"  {where} holds the corpus of {names} too; its report and `{PACKED}` are now of this config"
+            )
 
     def warm(self) -> None:
         """Compiles the kernels that the steps to be made need, if no run before has."""
@@ -264,6 +272,8 @@ def run(config: Config, talk: Talk) -> Result:
             planned = plan(config)
             this = _Run(config, talk, engine, planned, lock)
             this.tidy()
+            this.tell_others()
+            remembered.remember(config, planned)
             this.warm()
             for work, some in this.works():
                 this.make(work, some)
@@ -271,6 +281,7 @@ def run(config: Config, talk: Talk) -> Result:
             engine.close()
         packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
         page = report.write(report.gather([p.step for p in planned]), workdir)
+        remembered.remember(config, planned, finished=True)
     return Result(planned, this.made, packed, page, time.monotonic() - started)
 
 

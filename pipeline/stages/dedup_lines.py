@@ -129,7 +129,8 @@ class DedupLines(PartStage):
         keys = verdicts.column("key").to_numpy()
         marked = listed(texts, self._salts(docs), self.min_chars, keys, spared, self.unit)
         new, counts = without(texts, marked, self.unit)
-        return edited(new, counts, *self.writes, {f"{self.unit}s": int(counts.sum()), "bytes": bytes_out(texts, new)})
+        (column,) = self.writes
+        return edited(new, counts, column, {f"{self.unit}s": int(counts.sum()), "bytes": bytes_out(texts, new)})
 
     def part(self, docs: pa.Table, key: int) -> str:
         text, sought = docs.column("text"), np.array([key], np.uint64)
