@@ -42,7 +42,7 @@ from pipeline.steps.rows import MATCHED, RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
-from pipeline.store.files import read_table, sweep, write_bytes
+from pipeline.store.files import TEMPORARY, read_table, sweep, write_bytes
 from pipeline.store.lock import Lock, owned
 from pipeline.store.place import is_local
 from pipeline.store.step import Step
@@ -72,23 +72,14 @@ class _Run:
     lock: Lock
     made: list[str] = field(default_factory=list)
 
-    def tidy(self) -> None:
-        """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
-        if is_local(self.config.run.workdir):
-            for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
-                leftover.unlink()
-        for p in self.planned:
-            sweep(p.step.folder)
-            if p.step.sealed:
-                p.step.tidy()
-
     def warm(self) -> None:
         """Compiles the kernels that the steps to be made need, if no run before has."""
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
-        if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
+        encode = any(p.kind == "encode" for p in todo)
+        if tasks := warm.tasks(stages, encode, self.engine.here):
             self.talk.begin("prepare kernels", len(tasks))
-            for _ in self.engine.run(tasks):
+            for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
 
@@ -119,7 +110,7 @@ class _Run:
             return RowsWork([p.step for p in some], [p.settings for p in some], corpus)
         if isinstance(some[0].settings, PartStage):
             return PartsWork(some[0].step, some[0].settings, corpus)
-        return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
+        return CorpusWork(some[0].step, some[0].settings, corpus, self.engine.memory)
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
         by_kind = {p.kind: p for p in self.planned}
@@ -146,7 +137,7 @@ class _Run:
         """Runs the tasks of one work, phase by phase, and seals its steps."""
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
-        documents = size = 0
+        documents = size = largest = 0
         with PeakMemory() as memory:
             for tasks in work.phases():
                 if not tasks:
@@ -160,6 +151,7 @@ class _Run:
                 try:
                     for task, result in self.engine.run(tasks):
                         seconds[task.name] += result["seconds"]
+                        largest = max(largest, result.get("peak_memory", 0))  # of a task on another machine
                         gone.update({name: result.get(name, 0) for name in ("documents", "bytes")})
                         self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
                         self.lock.hold()
@@ -175,8 +167,9 @@ class _Run:
             "task_seconds": dict(seconds),
             "documents": documents,
             "bytes": size,
-            "peak_memory": memory.peak,
-            "workers": self.config.run.worker_count,
+            "peak_memory": max(memory.peak, largest),
+            "workers": self.engine.workers,
+            "engine": self.config.run.engine,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         }
         for p in planned:
@@ -251,13 +244,17 @@ def _worst(ledgers: Sequence[Path], harmless: Sequence[str], most: int = 5) -> l
 def run(config: Config, talk: Talk) -> Result:
     """Makes what is not there. Raises RunError or InputError; what was finished stays, the next run goes on there."""
     started = time.monotonic()
+    if config.run.engine == "ray" and is_local(config.run.workdir):  # a worker stands in another folder
+        config = config.model_copy(
+            update={"run": config.run.model_copy(update={"workdir": config.run.workdir.resolve()})}
+        )
     workdir = config.run.workdir
     with owned(workdir) as lock:
-        engine = LocalEngine(config.run.worker_count, config.run.memory_bytes)
+        planned = plan(config)
+        tidy(workdir, planned)
+        engine = _engine(config)
         try:
-            planned = plan(config)
             this = _Run(config, talk, engine, planned, lock)
-            this.tidy()
             this.warm()
             for work, some in this.works():
                 this.make(work, some)
@@ -266,6 +263,27 @@ def run(config: Config, talk: Talk) -> Result:
         packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
         page = report.write(report.gather([p.step for p in planned]), workdir)
     return Result(planned, this.made, packed, page, time.monotonic() - started)
+
+
+def tidy(workdir: Path, planned: Sequence[Planned]) -> None:
+    """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
+    if is_local(workdir):
+        for pattern in (f".{PACKED}-*", f"{TEMPORARY}*"):
+            for leftover in workdir.glob(pattern):
+                leftover.unlink()
+    for p in planned:
+        sweep(p.step.folder)
+        if p.step.sealed:
+            p.step.tidy()
+
+
+def _engine(config: Config) -> Engine:
+    settings = config.run
+    if settings.engine == "local":
+        return LocalEngine(settings.worker_count, settings.memory_bytes)
+    from pipeline.engine.ray import RayEngine  # only where it is asked for: Ray need not be installed
+
+    return RayEngine(settings.address, settings.worker_count, settings.memory_bytes, settings.workdir)
 
 
 def _link(workdir: Path, packed: Step | None) -> Path | None:
