@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import secrets
+import socket
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -116,8 +117,8 @@ class RayEngine:
         except self._ray.exceptions.RayError as error:
             raise RunError(
                 f"a task was lost {RETRIES + 1} times, its worker or its node with it: {str(error).splitlines()[0]}",
-                hint="run again: finished shards stay. If it happens again, see whether nodes have the memory that they "
-                "told Ray (`ray start --memory`), and what Ray's logs say",
+                hint="run again: finished shards stay. If it happens again, read Ray's logs, and start nodes with less "
+                "memory than they have (`ray start --memory BYTES`)",
             ) from error
         if "error" in answer:
             kind, message, hint = answer["error"]
@@ -153,18 +154,35 @@ def _installed() -> Any:
 def _join(ray: Any, address: str | None, workers: int, memory: int) -> None:
     """Joins the cluster, or starts a Ray of this machine that only this machine can reach."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = address or os.environ.get("RAY_ADDRESS")
     quiet = {"logging_level": "error", "log_to_driver": False}
+    if address is None:
+        own = {"num_cpus": workers, "_memory": memory, "_node_ip_address": "127.0.0.1", "include_dashboard": False}
+        ray.init(address="local", **own, **quiet)
+        return
+    _answers(address)
     try:
-        if address or os.environ.get("RAY_ADDRESS"):
-            ray.init(address=address, **quiet)
-        else:
-            own = {"num_cpus": workers, "_memory": memory, "_node_ip_address": "127.0.0.1", "include_dashboard": False}
-            ray.init(address="local", **own, **quiet)
+        ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise ConfigError(
-            f"no Ray cluster answers at {address or os.environ.get('RAY_ADDRESS') or 'this machine'}: {error}",
-            hint="start one (`ray start --head`), or leave the address out: then Ray runs on this machine alone",
-        ) from error
+        raise _silent(address, error) from error
+
+
+def _answers(address: str) -> None:
+    """Raises ConfigError where nobody listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal():
+        return  # `auto`: Ray knows where
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise _silent(address, error) from error
+
+
+def _silent(address: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"no Ray cluster answers at {address}: {error}",
+        hint="start one (`ray start --head`), or leave the address out: then Ray runs on this machine alone",
+    )
 
 
 def work(told: str, where: str) -> str:
