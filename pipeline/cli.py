@@ -95,6 +95,8 @@ def run(
     memory: Annotated[
         str | None, typer.Option(help="bound on all processes together, such as 8GB; changes no byte")
     ] = None,
+    engine: Annotated[str | None, typer.Option(help="local, or ray for a cluster; changes no byte")] = None,
+    address: Annotated[str | None, typer.Option(help="of the Ray cluster: auto, or host:port")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,9 +107,10 @@ def run(
         \b
         pipeline run configs/demo.yaml
         pipeline run configs/demo.yaml --workers 8 --memory 32GB
+        pipeline run configs/demo.yaml --engine ray --address auto --workdir s3://bucket/demo
     """
     count = int(workers) if workers is not None and workers.isdecimal() else workers
-    loaded = load(config, workdir, workers=count, memory=memory)
+    loaded = load(config, workdir, workers=count, memory=memory, engine=engine, address=address)
     voice = talk(quiet or as_json)
     try:
         result = run_config(loaded, voice)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from pipeline.document import CODE, TEXT
 from pipeline.errors import ConfigError
@@ -48,7 +48,12 @@ class RunSettings(BaseModel):
     workers: int | None = Field(
         None, description="processes; `auto`: one a core, fewer where memory would not hold them"
     )
-    engine: Literal["local"] = Field("local", description="what runs the tasks")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="what runs the tasks: processes here, or a Ray cluster"
+    )
+    address: str | None = Field(
+        None, description="of the Ray cluster: `auto`, or host:port; without one Ray runs on this machine alone"
+    )
     max_bad: Share = Field(
         0.01, description="share of records (and of files) that may be unreadable before the run stops"
     )
@@ -69,6 +74,21 @@ class RunSettings(BaseModel):
         if value is not None and value < 1:
             raise ValueError("must be 1 or more, or auto")
         return value
+
+    @field_validator("address")
+    @classmethod
+    def _a_node(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("ray://"):
+            raise ValueError(
+                "must be `auto` or host:port: start the run on a node of the cluster, not through a client"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _whose_address(self) -> RunSettings:
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("an address is for `engine: ray`")
+        return self
 
     @property
     def memory_bytes(self) -> int:

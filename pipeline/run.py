@@ -43,7 +43,7 @@ from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
 from pipeline.steps.spans import SpansWork
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
-from pipeline.store.files import read_table, sweep, write_bytes
+from pipeline.store.files import TEMPORARY, read_table, sweep, write_bytes
 from pipeline.store.lock import Lock, owned
 from pipeline.store.place import is_local
 from pipeline.store.step import Step
@@ -73,16 +73,6 @@ class _Run:
     lock: Lock
     made: list[str] = field(default_factory=list)
 
-    def tidy(self) -> None:
-        """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
-        if is_local(self.config.run.workdir):
-            for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
-                leftover.unlink()
-        for p in self.planned:
-            sweep(p.step.folder)
-            if p.step.sealed:
-                p.step.tidy()
-
     def tell_others(self) -> None:
         """Says whose corpus this folder holds already: the report and the link to the packed rows change hands."""
         if names := ", ".join(run.name for run in remembered.others(self.config)):
@@ -95,9 +85,10 @@ class _Run:
         """Compiles the kernels that the steps to be made need, if no run before has."""
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
-        if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
+        encode = any(p.kind == "encode" for p in todo)
+        if tasks := warm.tasks(stages, encode, self.engine.here):
             self.talk.begin("prepare kernels", len(tasks))
-            for _ in self.engine.run(tasks):
+            for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
 
@@ -130,7 +121,7 @@ class _Run:
             return PartsWork(some[0].step, some[0].settings, corpus)
         if isinstance(some[0].settings, SpanStage):
             return SpansWork(some[0].step, some[0].settings, corpus)
-        return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
+        return CorpusWork(some[0].step, some[0].settings, corpus, self.engine.memory)
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
         by_kind = {p.kind: p for p in self.planned}
@@ -160,7 +151,7 @@ class _Run:
                 self.talk.say(f"  {p.name}: {remark}")
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
-        documents = size = 0
+        documents = size = largest = 0
         with PeakMemory() as memory:
             for tasks in work.phases():
                 if not tasks:
@@ -174,6 +165,7 @@ class _Run:
                 try:
                     for task, result in self.engine.run(tasks):
                         seconds[task.name] += result["seconds"]
+                        largest = max(largest, result.get("peak_memory", 0))  # of a task on another machine
                         gone.update({name: result.get(name, 0) for name in ("documents", "bytes")})
                         self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
                         self.lock.hold()
@@ -189,8 +181,9 @@ class _Run:
             "task_seconds": dict(seconds),
             "documents": documents,
             "bytes": size,
-            "peak_memory": memory.peak,
-            "workers": self.config.run.worker_count,
+            "peak_memory": max(memory.peak, largest),
+            "workers": self.engine.workers,
+            "engine": self.config.run.engine,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         }
         for p in planned:
@@ -265,13 +258,17 @@ def _worst(ledgers: Sequence[Path], harmless: Sequence[str], most: int = 5) -> l
 def run(config: Config, talk: Talk) -> Result:
     """Makes what is not there. Raises RunError or InputError; what was finished stays, the next run goes on there."""
     started = time.monotonic()
+    if config.run.engine == "ray" and is_local(config.run.workdir):  # a worker stands in another folder
+        config = config.model_copy(
+            update={"run": config.run.model_copy(update={"workdir": config.run.workdir.resolve()})}
+        )
     workdir = config.run.workdir
     with owned(workdir) as lock:
-        engine = LocalEngine(config.run.worker_count, config.run.memory_bytes)
+        planned = plan(config)
+        tidy(workdir, planned)
+        engine = _engine(config)
         try:
-            planned = plan(config)
             this = _Run(config, talk, engine, planned, lock)
-            this.tidy()
             this.tell_others()
             remembered.remember(config, planned)
             this.warm()
@@ -283,6 +280,27 @@ def run(config: Config, talk: Talk) -> Result:
         page = report.write(report.gather([p.step for p in planned]), workdir)
         remembered.remember(config, planned, finished=True)
     return Result(planned, this.made, packed, page, time.monotonic() - started)
+
+
+def tidy(workdir: Path, planned: Sequence[Planned]) -> None:
+    """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
+    if is_local(workdir):
+        for pattern in (f".{PACKED}-*", f"{TEMPORARY}*"):
+            for leftover in workdir.glob(pattern):
+                leftover.unlink()
+    for p in planned:
+        sweep(p.step.folder)
+        if p.step.sealed:
+            p.step.tidy()
+
+
+def _engine(config: Config) -> Engine:
+    settings = config.run
+    if settings.engine == "local":
+        return LocalEngine(settings.worker_count, settings.memory_bytes)
+    from pipeline.engine.ray import RayEngine  # only where it is asked for: Ray need not be installed
+
+    return RayEngine(settings.address, settings.worker_count, settings.memory_bytes, settings.workdir)
 
 
 def _link(workdir: Path, packed: Step | None) -> Path | None:
