@@ -30,6 +30,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
+from pipeline.report import Report
 from pipeline.stages.base import PartStage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
@@ -57,6 +58,7 @@ class Result:
     made: list[str]  # folders of the steps that were made now
     packed: Path | None
     report: Path
+    gathered: Report
     seconds: float
 
 
@@ -132,6 +134,7 @@ class _Run:
             yield IdentifierWork(identifier.step, identifier.settings, corpus, self._kept()), [identifier]
         if "tokenizer" not in by_kind:
             return
+        self._refuse_nothing()
         tokenizer, encode = by_kind["tokenizer"], by_kind["encode"]
         if not tokenizer.step.sealed:
             yield TokenizerWork(tokenizer.step, tokenizer.settings, corpus, self._kept()), [tokenizer]
@@ -140,6 +143,15 @@ class _Run:
         if "packed" in by_kind and not (packed := by_kind["packed"]).step.sealed:
             work = PackWork(packed.step, packed.settings, tokenizer.step, corpus.then(encode.step))
             yield work, [packed]
+
+    def _refuse_nothing(self) -> None:
+        """A tokenizer and rows of no document at all are a mistake that would look like success."""
+        stages = [p.step.manifest() for p in self.planned if p.kind in ("source", *report.STAGES)]
+        if nothing := report.nothing_left(report.levels(stages), report.drops(stages)):
+            raise RunError(
+                f"{nothing} There is nothing to encode",
+                hint="`pipeline report CONFIG` shows what was dropped and why, `pipeline inspect` what a limit drops",
+            )
 
     def _kept(self) -> list[dict[str, Any]]:
         """Cells of the documents that are left after the last stage."""
@@ -268,9 +280,10 @@ def run(config: Config, talk: Talk) -> Result:
         finally:
             engine.close()
         packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
-        page = report.write(report.gather([p.step for p in planned]), workdir)
+        gathered = report.gather([p.step for p in planned])
+        page = report.write(gathered, workdir)
         remembered.remember(config, planned, finished=True)
-    return Result(planned, this.made, packed, page, time.monotonic() - started)
+    return Result(planned, this.made, packed, page, gathered, time.monotonic() - started)
 
 
 def _link(workdir: Path, packed: Step | None) -> Path | None:

@@ -48,6 +48,23 @@ def test_run_says_where_the_report_and_the_rows_are_on_stdout(command, corpus):
     assert json.loads(out)["made"] == [] and err == ""
 
 
+def test_a_run_that_leaves_nothing_says_so_even_when_quiet(command, corpus):
+    text = (corpus / "config.yaml").read_text().replace("[5, null]", "[5000, null]")
+    (corpus / "config.yaml").write_text(text)
+    code, out, err = command("run", "CONFIG", "-q")
+    assert code == 1 and not out and "Nothing is left of 14 records: keep dropped 14 of them (words)" in err
+    assert "There is nothing to encode" in err and not list((corpus / "run").glob("*-tokenizer-*"))
+    told = json.loads(text)
+    del told["tokenizer"], told["pack"]
+    (corpus / "config.yaml").write_text(json.dumps(told))
+    for how in ("-q", "--json"):
+        code, _, err = command("run", "CONFIG", how)
+        assert code == 0 and err == "error: Nothing is left of 14 records: keep dropped 14 of them (words).\n"
+    (corpus / "a.jsonl").write_text("")
+    code, _, err = command("run", "CONFIG", "-q")
+    assert code == 0 and err == "error: Nothing is left: the sources hold no document.\n"
+
+
 def test_plan_runs_nothing_and_says_what_stands(command, corpus):
     code, out, _ = command("plan", "CONFIG", "--json")
     assert code == 0 and {s["state"] for s in json.loads(out)["steps"]} == {"to do"}
