@@ -25,7 +25,7 @@ from pipeline import remembered, report
 from pipeline.config import Config
 from pipeline.engine import Engine
 from pipeline.engine.local import LocalEngine
-from pipeline.errors import RunError
+from pipeline.errors import InputError, RunError
 from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
@@ -45,7 +45,7 @@ from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
 from pipeline.store.files import read_table, sweep
 from pipeline.store.lock import owned
-from pipeline.store.step import Step
+from pipeline.store.step import Step, faults
 
 PACKED = "packed"  # a link in the workdir to the packed folder of the last run
 
@@ -80,6 +80,16 @@ class _Run:
             sweep(p.step.folder)
             if p.step.sealed:
                 p.step.tidy()
+
+    def check_sealed(self) -> None:
+        """Refuses to build on a sealed step of which a file is gone or cut off: that costs a look, not a reading."""
+        for p in self.planned:
+            if p.step.sealed and (found := list(faults(p.step, read=False))):
+                more = f", and {len(found) - 1} more files" if len(found) > 1 else ""
+                raise InputError(
+                    f"{p.step.folder} is damaged: {found[0]}{more}",
+                    hint=f"rm -r {p.step.folder} and run again: only that step is made again",
+                )
 
     def tell_others(self) -> None:
         """Says whose corpus this folder holds already: the report and the link to the packed rows change hands."""
@@ -272,6 +282,7 @@ def run(config: Config, talk: Talk) -> Result:
             planned = plan(config)
             this = _Run(config, talk, engine, planned)
             this.tidy()
+            this.check_sealed()
             this.tell_others()
             remembered.remember(config, planned)
             this.warm()
