@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import report
+from pipeline import remembered, report
 from pipeline.config import Config
 from pipeline.engine import Engine
 from pipeline.engine.local import LocalEngine
@@ -30,7 +30,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
-from pipeline.stages.base import PartStage, SpanStage
+from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
@@ -82,6 +82,14 @@ class _Run:
             sweep(p.step.folder)
             if p.step.sealed:
                 p.step.tidy()
+
+    def tell_others(self) -> None:
+        """Says whose corpus this folder holds already: the report and the link to the packed rows change hands."""
+        if names := ", ".join(run.name for run in remembered.others(self.config)):
+            where = self.config.run.workdir
+            self.talk.say(
+                f"  {where} holds the corpus of {names} too; its report and `{PACKED}` are now of this config"
+            )
 
     def warm(self) -> None:
         """Compiles the kernels that the steps to be made need, if no run before has."""
@@ -147,6 +155,9 @@ class _Run:
 
     def make(self, work: Work, planned: Sequence[Planned]) -> None:
         """Runs the tasks of one work, phase by phase, and seals its steps."""
+        for p in planned:
+            for remark in p.settings.remarks if isinstance(p.settings, Stage) else ():
+                self.talk.say(f"  {p.name}: {remark}")
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
         documents = size = 0
@@ -261,6 +272,8 @@ def run(config: Config, talk: Talk) -> Result:
             planned = plan(config)
             this = _Run(config, talk, engine, planned, lock)
             this.tidy()
+            this.tell_others()
+            remembered.remember(config, planned)
             this.warm()
             for work, some in this.works():
                 this.make(work, some)
@@ -268,6 +281,7 @@ def run(config: Config, talk: Talk) -> Result:
             engine.close()
         packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
         page = report.write(report.gather([p.step for p in planned]), workdir)
+        remembered.remember(config, planned, finished=True)
     return Result(planned, this.made, packed, page, time.monotonic() - started)
 
 

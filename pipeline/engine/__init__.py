@@ -12,7 +12,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
+
+from pipeline.store.files import legible
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,15 @@ class Task:
     def name(self) -> str:
         return self.function.split(":")[1]
 
+    @property
+    def place(self) -> str:
+        """The task in words, for an error: which of its step's shards it is about, and in which folder it writes."""
+        told = self.arguments
+        shard = told.get("shard", told.get("at", told.get("partition", told.get("group"))))
+        of = "" if shard is None else f" of shard {shard['key'] if isinstance(shard, dict) else shard}"
+        steps = [told["folder"]] if "folder" in told else told.get("steps", [])
+        return f"{self.name}{of}" + (f" for {' + '.join(Path(str(step)).name for step in steps)}" if steps else "")
+
 
 class Engine(Protocol):
     """Runs tasks in any order; yields each with its result when it is done."""
@@ -39,8 +51,9 @@ class Engine(Protocol):
 
 
 def perform(task: Task) -> dict[str, Any]:
-    """Calls the task's function here; adds the `seconds` it took."""
+    """Calls the task's function here; adds the `seconds` it took. Raises InputError where what it reads is damaged."""
     module, name = task.function.split(":")
     begin = time.perf_counter()
-    result = getattr(import_module(module), name)(**task.arguments)
+    with legible(task.place):
+        result = getattr(import_module(module), name)(**task.arguments)
     return {**result, "seconds": time.perf_counter() - begin}

@@ -77,6 +77,20 @@ class Step:
         if self.seen is not None:
             self.seen.look_again()
 
+    def done(self) -> list[str]:
+        """The tasks that have a mark, in order."""
+        return sorted(path.stem for path in (self.folder / "marks").glob("[!.]*.json"))
+
+    def recheck(self, task: str) -> bool:
+        """Whether the files of a task are byte for byte what it wrote; if not, its mark goes and it is done again."""
+        mark = self.marked(task)
+        sound = mark is not None and all(
+            file_sha256(self.folder / name) == info["sha256"] for name, info in mark["files"].items()
+        )
+        if not sound:
+            self._mark(task).unlink(missing_ok=True)
+        return sound
+
     @property
     def sealed(self) -> bool:
         return (self.folder / MANIFEST).exists()
