@@ -8,7 +8,8 @@ one by one, and what is left joined in a last call: memory is bounded by documen
 """
 
 import numpy as np
-from numba import njit
+
+from pipeline.text.compiling import kernel, piece
 
 
 def components(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +19,7 @@ def components(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return members, members[parents]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _join(a, b, parents):  # type: ignore[no-untyped-def]
     for i in range(len(a)):
         x, y = _root(parents, a[i]), _root(parents, b[i])
@@ -28,7 +29,7 @@ def _join(a, b, parents):  # type: ignore[no-untyped-def]
     return parents
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _root(parents, x):  # type: ignore[no-untyped-def]
     while parents[x] != x:
         parents[x] = parents[parents[x]]  # halve the path
