@@ -84,7 +84,7 @@ class _Run:
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
-            self.talk.begin("prepare kernels", len(tasks))
+            self.talk.begin("compile kernels, once", len(tasks))
             for _ in self.engine.run(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
