@@ -83,7 +83,7 @@ def ours(texts, work: str) -> Callable[[], list[int] | None]:  # type: ignore[no
         docs = np.arange(len(made))
         keys = band_keys(made, BANDS, ROWS)[worded].ravel()
         least = THRESHOLD if work == "whole" else THRESHOLD - 0.1
-        a, b = linked(keys, np.repeat(docs[worded], BANDS), lambda a, b: estimated(made, a, b) >= least)
+        a, b, *_ = linked(keys, np.repeat(docs[worded], BANDS), lambda a, b: estimated(made, a, b), least)
         if work == "whole_exact":
             wanted, where = np.unique(np.concatenate([a, b]), return_inverse=True)
             true = exact(*shingles(texts.take(wanted), SIZE), where[: len(a)], where[len(a) :]) >= THRESHOLD

@@ -11,7 +11,7 @@ says what a change of the config makes again, and what stands already.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,8 +21,9 @@ from pipeline.config import Config
 from pipeline.digest import address
 from pipeline.fingerprint import Fingerprints
 from pipeline.sources.base import InputFile, Source
-from pipeline.stages.base import RowStage, Stage
-from pipeline.store.step import MANIFEST, Step
+from pipeline.stages.base import CorpusStage, RowStage, Stage
+from pipeline.store.index import find_index
+from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
 ALWAYS = ("pyarrow",)  # it writes every file
@@ -45,11 +46,15 @@ class Planned:
         return self.step.address
 
 
-def plan(config: Config) -> list[Planned]:
-    """All steps of a config, in order. Reads the input files' bytes once for their digests (remembered)."""
+def plan(config: Config, inputs: Mapping[str, Any] | None = None) -> list[Planned]:
+    """All steps of a config, in order. Reads the input files' bytes once for their digests (remembered).
+
+    Of a source that `inputs` names no file is looked at: what its input is stands there, as a recipe has it."""
     workdir = config.run.workdir
     prints = Fingerprints(workdir / ".fingerprints.json")
-    sources = [_source(source, config.shard_size, prints, workdir) for source in config.sources]
+    known = inputs or {}
+    given = [known[source.name] if source.name in known else source.identity(prints.of) for source in config.sources]
+    sources = [_source(*pair, config.shard_size, workdir) for pair in zip(config.sources, given, strict=True)]
     steps = list(sources)
     before = [planned.address for planned in sources]
     for number, stage in enumerate(config.stages, 1):
@@ -62,7 +67,7 @@ def plan(config: Config) -> list[Planned]:
 def _planned(name: str, kind: str, number: int | None, recipe: dict[str, Any], workdir: Path, settings: Any) -> Planned:
     name_of_folder = name if number is None else f"{number:02d}-{name}"
     folder = workdir / f"{name_of_folder}-{address(recipe)}"
-    return Planned(name, kind, recipe, Step(folder), settings)
+    return Planned(name, kind, recipe, watched(folder), settings)
 
 
 def _recipe(
@@ -79,19 +84,19 @@ def _recipe(
     }
 
 
-def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path) -> Planned:
+def _source(source: Source, given: Any, shard_size: int, workdir: Path) -> Planned:
     parameters = source.model_dump(mode="json", exclude=PLACE_OF_SOURCE)
     recipe = _recipe(f"source.{source.type}", source.version, parameters, source.packages, [], shard_size=shard_size)
-    recipe["input"] = source.identity(prints.of)
+    recipe["input"] = given
     return _planned(f"source.{source.name}", "source", 0, recipe, workdir, source)
 
 
 def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, workdir: Path) -> Planned:
     recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
     if stage.files:
-        recipe["files"] = {
-            name: prints.of(InputFile(path.name, str(path), 0)) for name, path in sorted(stage.files.items())
-        }
+        recipe["files"] = {name: prints.of(InputFile(name, str(path), 0)) for name, path in sorted(stage.files.items())}
+    if isinstance(stage, CorpusStage) and stage.against:
+        recipe["against"] = [find_index(path, stage.index_settings).manifest()["digest"] for path in stage.against]
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version
     kind = "row" if isinstance(stage, RowStage) else "corpus"

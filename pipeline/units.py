@@ -6,6 +6,7 @@ Decimal units are powers of 1000 and binary ones (KiB, MiB, GiB) powers of 1024,
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -32,7 +33,7 @@ def parse_size(value: Any) -> int:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", value) if isinstance(value, str) else None
     if not match or match[2].lower() not in UNITS:
         raise ValueError(f"{value!r} is no size: write 500KB, 3MB, 8GB or 64MiB")
-    return int(float(match[1]) * UNITS[match[2].lower()])
+    return int(Decimal(match[1]) * UNITS[match[2].lower()])  # a float would make 8.2GB a byte less than 8200MB
 
 
 def parse_share(value: Any) -> float:

@@ -16,7 +16,7 @@ PIPELINE_FLOORS = [
     ["steps"],
     ["config", "report", "adopt"],
     ["plan", "progress", "describe"],
-    ["run", "trace", "inspection"],
+    ["run", "remembered", "trace", "inspection"],
     ["cli"],
 ]
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.document import UNDETERMINED
-from pipeline.report.levels import UNREADABLE, Level, imbalances
+from pipeline.report.levels import UNREADABLE, Level, bytes_lost, imbalances
 from pipeline.report.wording import count, plural, share, visible
 from pipeline.sources.codes import MORE, hint
 
@@ -30,6 +30,8 @@ def warnings(
     tokenizer: dict[str, Any] | None,
 ) -> list[Warning_]:
     """All warnings; none where all is well."""
+    halved = _halved(funnel, {row["lang"]: row["name"] for row in languages if row["documents"]})
+    told = {lang for warning in halved for lang in warning["langs"]}
     return [
         *[
             _say("error", f"The books do not balance: {text}. Run `pipeline verify CONFIG`.")
@@ -40,7 +42,8 @@ def warnings(
         *_vanished(funnel, languages),
         *_undeclared(funnel, languages),
         *_unevaluated(languages),
-        *_halved(funnel, {row["lang"]: row["name"] for row in languages if row["documents"]}),
+        *halved,
+        *_shortened(funnel, [row for row in languages if row["lang"] not in told]),
         *_small_vocabulary(tokenizer),
         *_few_tokens(languages),
     ]
@@ -147,6 +150,28 @@ def _halved(funnel: Sequence[Level], names: dict[str, str]) -> list[Warning_]:
                 _say("warning", f"{level['label']} dropped more than half of the documents of {named}{more}.", hit)
             )
     return out
+
+
+def _shortened(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> list[Warning_]:
+    """Languages of which more than half of the text is gone, most often by edits; by the stage that took most of it."""
+    short = [row for row in languages if row["documents"] >= AT_LEAST and row["bytes_in"] and row["kept_bytes"] < HALF]
+    by_stage: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(short, key=lambda row: (row["kept_bytes"], row["lang"])):
+        level = max(funnel, key=lambda level: _text_lost(level, row["lang"]))
+        by_stage.setdefault(level["label"], []).append({**row, "name": f"{row['name']} ({share(row['kept_bytes'])})"})
+    return [
+        _say(
+            "warning",
+            f"Less than half of the text is kept of {_names(rows)}: {label} took most of what is gone.",
+            [row["lang"] for row in rows],
+        )
+        for label, rows in by_stage.items()
+    ]
+
+
+def _text_lost(level: Level, lang: str) -> int:
+    row = level["languages"].get(lang)
+    return bytes_lost(row) if row else 0
 
 
 def _small_vocabulary(tokenizer: dict[str, Any] | None) -> list[Warning_]:

@@ -57,6 +57,8 @@ class Bad:
     value: float | None = None  # the number measured (size), where a limit was broken
     limit: float | None = None
     counts: bool = True  # whether it counts towards `max_bad`; a licence that is not allowed is no damage
+    records: int = 1  # how many are lost by it, where that is known (a broken row group)
+    breaks_off: bool = False  # nothing behind it can be read: the file counts as damaged
 
 
 class Unwell(Exception):  # noqa: N818 (not an error: the ledger gets it)
@@ -73,7 +75,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: ClassVar[str]  # its name in the config: jsonl, parquet, text, code, hub
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3  # 3: what counts towards max_bad stands in the manifest
     packages: ClassVar[tuple[str, ...]] = ("orjson",)  # whose version goes into the recipe: it spells `meta`
 
     memory: ClassVar[int] = 0  # bytes that reading one document takes beside the document (a parser's tree)

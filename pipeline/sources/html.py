@@ -55,7 +55,7 @@ class Html(WebPages):
         try:
             ((_, _, data),) = whole(self.blocks(file), self.max_document)
         except Damage as damage:
-            yield Bad(0, damage.reason, damage.offset, damage.detail)
+            yield Bad(0, damage.reason, damage.offset, damage.detail, breaks_off=True)
             return
         yield self.too_large(0, 0, data) if isinstance(data, int) else self._document(file, data)
 

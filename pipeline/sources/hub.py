@@ -99,7 +99,7 @@ class Hub(Source):
                 return
             except Unreadable as error:
                 problem = str(error)
-        yield Bad(row, "unreadable", None, f"the shard breaks off: {problem}")
+        yield Bad(row, "unreadable", None, f"the shard breaks off: {problem}", breaks_off=True)
 
     def _load(self) -> Any:
         """A Dataset or IterableDataset of the split. Raises ConfigError where it cannot be had as asked for, InputError

@@ -52,7 +52,7 @@ class Jsonl(FileSource):
                     yield self._document(row, offset, line, text_path, lang or lang_paths)
         except Damage as damage:
             if row + 1 >= skip:
-                yield Bad(row + 1, damage.reason, damage.offset, damage.detail)
+                yield Bad(row + 1, damage.reason, damage.offset, damage.detail, breaks_off=True)
 
     def _document(self, row: int, offset: int, line: bytes, text_path: tuple[str, ...], lang: Any) -> Record | Bad:
         try:
@@ -104,9 +104,8 @@ def _plain(value: Any) -> str:
 
 def take(value: Any, path: tuple[str, ...]) -> Any:
     """What stands at `path`, taken out of `value`; None where nothing does."""
-    *above, last = path
-    holder = look(value, tuple(above))
-    return holder.pop(last, None) if isinstance(holder, dict) else None
+    holder = look(value, path[:-1])
+    return holder.pop(path[-1], None) if isinstance(holder, dict) else None
 
 
 def look(value: Any, path: tuple[str, ...]) -> Any:

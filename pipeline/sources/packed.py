@@ -48,7 +48,7 @@ def read_archive(archive: str, url: str, lot: Lot | None, rules: Rules) -> Itera
             if found:
                 yield found
     except Damage as damage:
-        yield Bad(row + 1, damage.reason, damage.offset, damage.detail)
+        yield Bad(row + 1, damage.reason, damage.offset, damage.detail, breaks_off=True)
 
 
 def _path(archive: str, entry: Entry) -> str:

@@ -65,7 +65,7 @@ class Parquet(FileSource):
                         yield from _group(file.url, parquet, group, row, columns)
                     row = end
         except Unreadable as error:
-            yield Bad(row, "unreadable", None, str(error))
+            yield Bad(row, "unreadable", None, str(error), breaks_off=True)
 
 
 def _group(url: str, parquet: pq.ParquetFile, group: int, row: int, columns: Columns) -> Iterator[Record | Bad]:
@@ -77,7 +77,8 @@ def _group(url: str, parquet: pq.ParquetFile, group: int, row: int, columns: Col
             yield from records(pa.Table.from_batches([batch]), row, columns)
             row += batch.num_rows
     except Unreadable as error:
-        yield Bad(row, "unreadable", None, f"{end - row} rows are lost: {error}", value=float(end - row))
+        lost = end - row
+        yield Bad(row, "unreadable", None, f"{lost} rows are lost: {error}", value=float(lost), records=lost)
 
 
 @contextmanager

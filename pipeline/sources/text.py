@@ -44,7 +44,7 @@ class Text(FileSource):
                 else:
                     yield self._document(row, offset, piece, lang)
         except Damage as damage:
-            yield Bad(row + 1, damage.reason, damage.offset, damage.detail)
+            yield Bad(row + 1, damage.reason, damage.offset, damage.detail, breaks_off=True)
 
     def _document(self, row: int, offset: int, data: bytes, lang: str | None) -> Record | Bad:
         data = without_bom(data) if offset == 0 else data

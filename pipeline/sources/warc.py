@@ -114,7 +114,8 @@ def answer(record: WarcRecord) -> Any:
 
 
 def bad(row: int, broken: Broken) -> Bad:
-    return Bad(row, broken.reason, broken.offset, broken.detail, value=broken.value, limit=broken.limit)
+    value, limit = broken.value, broken.limit
+    return Bad(row, broken.reason, broken.offset, broken.detail, value=value, limit=limit, breaks_off=broken.last)
 
 
 def _check_digest(record: WarcRecord) -> None:

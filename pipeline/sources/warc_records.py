@@ -55,6 +55,7 @@ class Broken:
     detail: str
     value: float | None = None  # bytes there are
     limit: float | None = None  # bytes there should be
+    last: bool = False  # nothing behind it is read
 
 
 class Inside:
@@ -118,7 +119,9 @@ def records(raw: IO[bytes], name: str, limit: int) -> Iterator[WarcRecord | Brok
         yield one
         broken += isinstance(one, Broken)
         if broken == BROKEN_AT_MOST:
-            yield Broken(one.offset, "unreadable", f"given up after {broken} broken records: the rest is not read")
+            yield Broken(
+                one.offset, "unreadable", f"given up after {broken} broken records: the rest is not read", last=True
+            )
             return
 
 
@@ -126,7 +129,7 @@ def _all(raw: IO[bytes], name: str, limit: int) -> Iterator[WarcRecord | Broken]
     try:
         members = Members(raw, name)
     except Damage as damage:
-        yield Broken(0, damage.reason, damage.detail)
+        yield Broken(0, damage.reason, damage.detail, last=True)
         return
     for member in members:
         inside = Inside(member.blocks)
@@ -134,7 +137,7 @@ def _all(raw: IO[bytes], name: str, limit: int) -> Iterator[WarcRecord | Broken]
         try:
             yield from reader.records()
         except Damage as damage:
-            yield Broken(reader.offset, damage.reason, damage.detail)
+            yield Broken(reader.offset, damage.reason, damage.detail, last=damage.reason == "truncated")
 
 
 class _Reader:

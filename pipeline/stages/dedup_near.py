@@ -4,10 +4,10 @@
     resolve   keys of a part -> edges (a, b, similarity), a < b, of documents that share a bucket and look alike
     examine   text           -> details (doc, shingles), only of documents with an edge, only for `verify: exact`
     confirm   edges          -> those whose shingle sets overlap enough
-    settle    all edges      -> verdicts: who goes, who stays, who was the neighbour it resembles most
+    about     clusters       -> settings, curve, sizes, the largest clusters
 
-Memory: a document takes 4 * permutations bytes of notes and 16 * bands of keys, on disk; `settle` takes some 150 bytes
-an edge. A document without words has no keys: it is nobody's duplicate here. Never compare all pairs of a bucket.
+Disk: a document takes 8 + 4 * permutations bytes of notes and 16 * bands of keys until the step is sealed. A document
+without words has no keys: it is nobody's duplicate here. Never compare all pairs of a bucket.
 """
 
 from __future__ import annotations
@@ -19,17 +19,15 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.stages.base import VERDICTS, CorpusStage, Notes, Observed, Settled
+from pipeline.stages.base import Clusters, CorpusStage, Notes, Observed, Resolved
+from pipeline.stages.near_settings import MOST_PERMUTATIONS, PERMUTATIONS, RECALL, THRESHOLD, filled
 from pipeline.text.jaccard import estimated, exact
-from pipeline.text.lsh import band_keys, candidate_probability, choose_bands, linked, star_edges
+from pipeline.text.lsh import ROUNDS, band_keys, candidate_probability, choose_bands, linked
 from pipeline.text.minhash import EMPTY, signatures
 from pipeline.text.shingles import shingles
-from pipeline.text.unionfind import components
 
 EDGES = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("similarity", pa.float64())])
 CHUNK = 32_768  # edges whose signatures are in memory at once: 32 MB at 128 permutations, each document its own
-EXACT_CHUNK = 1024  # edges whose shingles are in memory at once
-SHOWN, MEMBERS_SHOWN = 10, 5  # clusters in the report, and documents of each
 
 Similarity = Callable[[pa.Table, np.ndarray, np.ndarray], np.ndarray]  # rows of a table, and pairs of its rows
 
@@ -50,19 +48,59 @@ class DedupNear(CorpusStage):
     """Drop a document that is nearly another one: their sets of word 5-grams overlap by `threshold` (Jaccard) or more.
 
     Candidates come from MinHash signatures cut into `bands` of `rows`: a pair of similarity J is found with probability
-    1 - (1 - J^rows)^bands. Clusters are transitive; of each, the first document in the order of the corpus stays.
+    1 - (1 - J^rows)^bands. Clusters are transitive; of each, the first document in the order of the corpus stays: by
+    priority of its source, source, path, row.
+
+    How many bands: give `bands` and `rows` (or both as `lsh: {bands: 20, rows: 10}`), or a `recall`, the chance that a
+    pair right at `threshold` is found: the most selective bands that reach it are taken. Or say whose settings:
+
+        like         shingle        bands x rows  of    a pair at 0.7   0.8   0.9  is found with a chance of
+        (none)       5 words        16 x 8        128              0.61  0.95  1.00  verified by its signature
+        fineweb      5 words        14 x 8        112              0.56  0.92  1.00  not verified
+        bigcode      5 words        25 x 10       256              0.51  0.94  1.00  not verified
+        nemo         24 characters  20 x 13       260              0.18  0.68  1.00  not verified
+        slimpajama   13 characters   9 x 13       128              0.08  0.40  0.93  not verified
+
+    What is written beside `like` goes before it. What we do otherwise than they: case, punctuation and layout never
+    count (their 13 and 24 characters have spaces among them, ours letters, digits and marks alone; datatrove also folds
+    digits and accents), hashes and permutations are our own, and the document that stays is the first, not just any.
+
+    `action: mark` drops nothing and writes the column `cluster`, by which the packer holds out whole clusters.
+    `drop_from: {source: "crawl_*"}` protects all other sources: documents of a cluster with a protected one go, and
+    the twin is the first protected one; among themselves they are compared too, unless `among: false`.
+    `keep_index: true` keeps signatures, keys and ids of the documents that stay (4 bytes a permutation, 16 a band, and
+    the id); `against: runs/last_month` compares with those of a run before, without reading its text. Its documents
+    always stay. What it had dropped is not there: a document that is like a dropped one only stays.
+
+        - dedup_near: {threshold: 0.85}
+        - dedup_near: {like: slimpajama, verify: estimate}
+        - dedup_near: {recall: 0.99, threshold: 0.8, permutations: 256}
+        - dedup_near: {drop_from: {source: "crawl_*"}, against: [runs/july, runs/august], keep_index: true}
     """
 
     name: ClassVar[str] = "dedup_near"
     reason: ClassVar[str] = "near_duplicate"
+    CHOICE: ClassVar[frozenset[str]] = CorpusStage.CHOICE | {"threshold", "verify"}
 
+    like: Literal["slimpajama", "fineweb", "nemo", "bigcode"] | None = Field(
+        None, description="settings by name; those written beside it go before"
+    )
     threshold: float = Field(
-        0.8, gt=0, le=1, description="Jaccard similarity from which on documents count as duplicates"
+        THRESHOLD, gt=0, le=1, description="Jaccard similarity from which on documents count as duplicates"
     )
-    permutations: int = Field(128, ge=16, le=1024, description="columns of a signature, 4 bytes each")
-    bands: int | None = Field(
-        None, ge=1, description="default, with rows: the most selective that find 90 % at threshold"
+    recall: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=f"chance to find a pair at threshold; {RECALL:g} where nothing says how many bands",
     )
+    permutations: int = Field(
+        PERMUTATIONS,
+        ge=16,
+        le=MOST_PERMUTATIONS,
+        description="columns of a signature, 4 bytes each; raised to what the bands or the recall take if not given",
+    )
+    bands: int | None = Field(None, ge=1, description="the more, the more pairs are found, and needless candidates")
     rows: int | None = Field(None, ge=1, description="columns of a band; bands * rows may not pass permutations")
     verify: Literal["estimate", "exact", "none"] = Field(
         "estimate", description="candidates by their signatures, by their shingles (text is read again), or not at all"
@@ -71,6 +109,11 @@ class DedupNear(CorpusStage):
     engine: Literal["kernel", "datasketch"] = Field(
         "kernel", description="what makes the signatures: our compiled kernel, or datasketch, many times slower"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return filled(given) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _bands_fit(self) -> DedupNear:
@@ -82,14 +125,40 @@ class DedupNear(CorpusStage):
                 f"{bands} bands of {rows} rows take {bands * rows} columns, a signature has {self.permutations}: "
                 f"raise permutations to {bands * rows}, or lower one of the others"
             )
+        if self.recall is not None and candidate_probability(self.threshold, bands, rows) < self.recall:
+            raise ValueError(
+                f"{self.permutations} permutations find no {self.recall:g} of the pairs at {self.threshold:g}: raise "
+                "permutations, or lower recall"
+            )
+        if self.against and self.verify == "exact":
+            raise ValueError(
+                "an index has signatures, no shingles: with `against` write `verify: estimate`, or run over all texts"
+            )
         return self
 
     @property
     def cut(self) -> tuple[int, int]:
         """(bands, rows) as given or as chosen."""
         if self.bands is None or self.rows is None:
-            return choose_bands(self.permutations, self.threshold)
+            return choose_bands(self.permutations, self.threshold, self.recall or RECALL)
         return self.bands, self.rows
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        if self.recall is None:
+            return ()
+        bands, rows = self.cut
+        found = candidate_probability(self.threshold, bands, rows)
+        return (
+            f"{bands} bands of {rows} rows, of {self.permutations} permutations, find {found:.1%} of the pairs at "
+            f"{self.threshold:g}",
+        )
+
+    def recipe_parameters(self) -> dict[str, Any]:
+        """The numbers, whatever name or recall they come from."""
+        bands, rows = self.cut
+        said = {name: value for name, value in super().recipe_parameters().items() if name not in ("like", "recall")}
+        return {**said, "bands": bands, "rows": rows}
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -113,8 +182,9 @@ class DedupNear(CorpusStage):
         docs = docs.set_column(1, "doc", docs.column("doc").cast(pa.uint64()))
         observed = self.observe(docs)
         assert observed.notes is not None
-        edges = self.resolve(observed.keys, _Rows(observed.notes))
-        self.settle(self.confirm(edges, _Rows(self.examine(docs))) if self.wants_examination else edges)
+        edges = self.resolve(observed.keys, _Rows(observed.notes)).edges
+        if self.wants_examination:
+            self.confirm(edges, _Rows(self.examine(docs)))
 
     def observe(self, docs: pa.Table) -> Observed:
         made, counts = self._signatures(docs.column("text"))
@@ -132,18 +202,24 @@ class DedupNear(CorpusStage):
         make = signatures if self.engine == "kernel" else _datasketch_signatures
         return make(texts, self.permutations, self.shingle.size, self.shingle.unit)
 
-    def resolve(self, keys: pa.Table, notes: Notes | None) -> pa.Table:
-        assert notes is not None
-        rows = keys.column("key").to_numpy(), keys.column("doc").to_numpy()
-        least = self._least_estimate()
-        a, b = star_edges(*rows) if least is None else linked(*rows, lambda a, b: _estimates(a, b, notes) >= least)
-        return pa.table([a, b, _estimates(a, b, notes)], schema=EDGES)
+    @property
+    def bytes_to_resolve(self) -> int:
+        return 8 * CHUNK * 4 * self.permutations  # signatures of both ends, as they are read and as they are compared
 
-    def _least_estimate(self) -> float | None:
+    def resolve(self, keys: pa.Table, notes: Notes | None) -> Resolved:
+        assert notes is not None
+        key, doc = keys.column("key").to_numpy(), keys.column("doc").to_numpy()
+        rounds = 1 if self.verify == "none" else ROUNDS
+        found = linked(key, doc, lambda a, b: _estimates(a, b, notes), self._least_estimate(), rounds)
+        last = np.full(len(found.leaders), key.max(initial=0))
+        edges = pa.table([found.a, found.b, found.similarity], schema=EDGES)
+        return Resolved(edges, pa.table({"key": last, "doc": found.leaders}))
+
+    def _least_estimate(self) -> float:
         """Of a candidate; where shingles decide, three standard deviations below the threshold."""
         if self.verify == "exact":
             return self.threshold - 3 * (self.threshold * (1 - self.threshold) / self.permutations) ** 0.5
-        return self.threshold if self.verify == "estimate" else None
+        return self.threshold if self.verify == "estimate" else 0
 
     def examine(self, docs: pa.Table) -> pa.Table:
         offsets, hashes = shingles(docs.column("text"), self.shingle.size, self.shingle.unit)
@@ -151,34 +227,26 @@ class DedupNear(CorpusStage):
 
     def confirm(self, edges: pa.Table, details: Notes) -> pa.Table:
         a, b = edges.column("a").to_numpy(), edges.column("b").to_numpy()
-        similarity = _by_chunks(a, b, details, _shingle_jaccard, EXACT_CHUNK)
+        similarity = _by_chunks(a, b, details, _shingle_jaccard, max(1, len(a)))
         return pa.table([a, b, similarity], schema=EDGES).filter(pa.array(similarity >= self.threshold))
 
-    def settle(self, edges: pa.Table) -> Settled:
-        a, b, similarity = (column.to_numpy() for column in edges.columns)
-        members, labels = components(a, b)
-        neighbour, similarity = _closest(a, b, similarity)
-        goes = labels != members
-        verdicts = [members[goes], labels[goes], neighbour[goes], similarity[goes]]
-        return Settled(pa.table(verdicts, schema=VERDICTS), self._about(members, labels, edges.num_rows))
-
-    def _about(self, members: np.ndarray, labels: np.ndarray, edges: int) -> dict[str, Any]:
-        firsts, begins, sizes = _runs(labels)
-        in_cluster = members[np.argsort(labels, kind="stable")]
-        largest = np.lexsort((firsts, -sizes))[:SHOWN]
+    def about(self, clusters: Clusters) -> dict[str, Any]:
         bands, rows = self.cut
         curve = [(j / 50, float(candidate_probability(j / 50, bands, rows))) for j in range(51)]
         return {
-            "settings": {"threshold": self.threshold, "bands": bands, "rows": rows, "verify": self.verify},
+            "settings": {
+                "threshold": self.threshold,
+                "permutations": self.permutations,
+                "bands": bands,
+                "rows": rows,
+                "verify": self.verify,
+            },
             "curve": [[j, round(p, 6)] for j, p in curve],
-            "edges": edges,
-            "clusters_found": len(firsts),
-            "documents_in_clusters": len(members),
-            "sizes": [[int(size), int(n)] for size, n in zip(*np.unique(sizes, return_counts=True), strict=True)],
-            "clusters": [
-                {"size": int(sizes[i]), "documents": in_cluster[begins[i] :][: min(sizes[i], MEMBERS_SHOWN)].tolist()}
-                for i in largest
-            ],
+            "edges": clusters.edges,
+            "clusters_found": clusters.count,
+            "documents_in_clusters": clusters.documents,
+            "sizes": clusters.sizes,
+            "clusters": [{"size": size, "documents": documents} for size, documents in clusters.largest],
         }
 
 
@@ -217,19 +285,6 @@ def _signature_jaccard(notes: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndar
 def _shingle_jaccard(details: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     lists = details.column("shingles").chunk(0)
     return exact(lists.offsets.to_numpy(), lists.values.to_numpy(), a, b)
-
-
-def _closest(a: np.ndarray, b: np.ndarray, similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each document with an edge, sorted: its most similar neighbour, the smallest of equals, and how similar."""
-    doc, neighbour, both = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([similarity, similarity])
-    order = np.lexsort((neighbour, -both, doc))
-    first = order[np.unique(doc[order], return_index=True)[1]]
-    return neighbour[first], both[first]
-
-
-def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each cluster: its label, where its members begin when sorted by label, how many they are."""
-    return np.unique(np.sort(labels), return_index=True, return_counts=True)
 
 
 def _datasketch_signatures(

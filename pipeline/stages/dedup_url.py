@@ -44,6 +44,7 @@ class DedupUrl(FirstStays):
     name: ClassVar[str] = "dedup_url"
     version: ClassVar[int] = 2  # 2: mailto: and its like are no addresses
     reason: ClassVar[str] = "same_url"
+    unicode_tables: ClassVar[bool] = True  # hosts in any script are folded
 
     field: str | None = Field(
         None, description="where in `meta` the address stands; default: the first there is of a few"

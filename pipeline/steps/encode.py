@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,6 +23,7 @@ from pipeline.steps.tokenizer import tokenizer_of
 from pipeline.store.counts import count_kept
 from pipeline.store.files import write_table
 from pipeline.store.layers import Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 MODULE = "pipeline.steps.encode"
@@ -66,9 +66,9 @@ class EncodeWork:
 
 def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
     """Task: writes the token ids of a shard's documents."""
-    step, here = Step(Path(folder)), Shard(**shard)
+    step, here = Step(place(folder)), Shard(**shard)
     columns = ["source", "kind", "lang", "text", "words"]
-    docs = read_shard(here, [Step(Path(name)) for name in before], columns)
+    docs = read_shard(here, [Step(place(name)) for name in before], columns)
     tokens = _encoder(tokenizer).encode(docs.column("text"))
     layer = pa.table({"tokens": tokens, "text_bytes": pc.binary_length(docs.column("text")).cast(pa.int64())})
     result = {"kept": count_kept(docs), "tallies": _tallies(docs, layer)}
@@ -78,7 +78,7 @@ def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: lis
 
 @lru_cache(maxsize=1)
 def _encoder(folder: str) -> Encoder:
-    return Encoder(tokenizer_of(Step(Path(folder))))  # kept: BLOOM's own takes a second to load
+    return Encoder(tokenizer_of(Step(place(folder))))  # kept: BLOOM's own takes a second to load
 
 
 def _tallies(docs: pa.Table, layer: pa.Table) -> dict[str, int]:

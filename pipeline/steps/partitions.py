@@ -14,21 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engine import Task
-from pipeline.stages.base import CorpusStage, PartStage, Stage
+from pipeline.stages.base import CorpusStage, PartStage, SpanStage, Stage
 from pipeline.steps.base import Corpus
+from pipeline.steps.keys import KeyFiles
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
-from pipeline.store.files import read_json, read_table, write_json
+from pipeline.store.files import read_json, write_json
 from pipeline.store.layers import DOC, Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
-RESOLVE_FACTOR = 6  # bytes a task needs for each byte of its keys: the keys, sorted, and what it makes of them
+RECHECKED = 100  # tasks whose files one task reads again
+LIST = "partitions.json"  # what a phase over partitions left: the names of its files, and how many edges are in them
 
 S = TypeVar("S", bound=Stage)
 
@@ -40,7 +42,7 @@ class PartitionedWork:
     module: ClassVar[str]  # where its tasks stand
 
     step: Step
-    stage: CorpusStage | PartStage
+    stage: CorpusStage | PartStage | SpanStage
     corpus: Corpus
     title: str = field(init=False)
 
@@ -51,13 +53,25 @@ class PartitionedWork:
     def name_corpus(self) -> None:
         """Writes down what `opened` reads."""
         corpus = {"shards": [shard.to_json() for shard in self.corpus.shards], "before": self.corpus.to_json()}
-        write_json(self.step.scratch("corpus.json"), corpus)
+        write_json(self.step.scratch("corpus.json"), {**corpus, **self.told()})
 
-    def task(self, phase: str, memory: int, arguments: dict[str, Any], shard: Shard | None = None) -> Task:
+    def told(self) -> dict[str, Any]:
+        """What else `corpus.json` has to say to the tasks."""
+        return {}
+
+    def task(
+        self, phase: str, memory: int, arguments: dict[str, Any], shard: Shard | None = None, module: str | None = None
+    ) -> Task:
         """The task of a phase, told of the step's folder and the stage beside its arguments."""
         told = {"folder": str(self.step.folder), "stage": stage_json(self.stage), **arguments}
         size = {"documents": shard.rows, "bytes": shard.bytes} if shard else {}
-        return Task(f"{self.module}:{phase}", told, memory=memory, **size)
+        return Task(f"{module or self.module}:{phase}", told, memory=memory, **size)
+
+    def recheck(self) -> list[Task]:
+        """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
+        done = self.step.done()
+        lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]
+        return [Task(f"{__name__}:recheck", {"folder": str(self.step.folder), "tasks": lot}) for lot in lots]
 
     def over_shards(self, phase: str, **arguments: Any) -> list[Task]:
         """A task for each shard that is still to do."""
@@ -76,16 +90,32 @@ class PartitionedWork:
 
     def partitions(self) -> int:
         """How many partitions the keys make."""
-        return max(1, -(-sum(mark["key_bytes"] for mark in self.observed()) // PARTITION_BYTES))
+        return max(1, -(-self.key_bytes() // PARTITION_BYTES))
 
-    def over_partitions(self, phase: str, count: int) -> list[Task]:
+    def key_bytes(self) -> int:
+        return sum(mark["key_bytes"] for mark in self.observed())
+
+    def over_partitions(self, phase: str, count: int, memory: int) -> list[Task]:
         """A task for each partition that is still to do."""
-        sizes = _partition_bytes(self.step, self.corpus.shards, count)
         return [
-            self.task(phase, RESOLVE_FACTOR * size, {"partition": at, "partitions": count})
-            for at, size in enumerate(sizes)
+            self.task(phase, memory, {"partition": at, "partitions": count})
+            for at in range(count)
             if self.step.marked(task_name(phase, f"{at:05d}")) is None
         ]
+
+    def list_files(self, phase: str, count: int) -> None:
+        """Writes down what a phase over partitions left, for `listed` and `told_edges`."""
+        marks = [marked(self.step, task_name(phase, f"{at:05d}")) for at in range(count)]
+        edges = sum(mark["edges"] for mark in marks)
+        write_json(
+            self.step.scratch(LIST), {"edges": edges, "files": [name for mark in marks for name in mark["files"]]}
+        )
+
+
+def recheck(folder: str, tasks: list[str]) -> dict[str, Any]:
+    """Task: takes the marks from tasks whose files do not have the digests that were marked."""
+    step = Step(Path(folder))
+    return {"damaged": sum(not step.recheck(task) for task in tasks)}
 
 
 def task_name(phase: str, key: str) -> str:
@@ -95,11 +125,11 @@ def task_name(phase: str, key: str) -> str:
 
 def opened(folder: str, stage: dict[str, Any], kind: type[S]) -> tuple[Step, S, Corpus]:
     """What a task is told by the names of its step's folder and its stage, which is of this kind."""
-    step, made = Step(Path(folder)), stage_from(stage)
+    step, made = Step(place(folder)), stage_from(stage)
     assert isinstance(made, kind), made.name
     corpus = read_json(step.scratch("corpus.json"))
     shards = tuple(Shard(**shard) for shard in corpus["shards"])
-    return step, made, Corpus(shards, tuple(Step(Path(folder)) for folder in corpus["before"]))
+    return step, made, Corpus(shards, tuple(Step(place(folder)) for folder in corpus["before"]))
 
 
 def read_meant(shard: Shard, corpus: Corpus, stage: Stage) -> pa.Table:
@@ -115,34 +145,21 @@ def read_document(corpus: Corpus, doc: int, columns: Sequence[str]) -> pa.Table:
     return docs.filter(pc.equal(docs.column(DOC), pa.scalar(doc, pa.uint64())))
 
 
-def of_shard(verdicts: pa.Table, shard: Shard) -> pa.Table:
-    """The rows of verdicts, sorted by `doc`, that are about documents of this shard."""
-    bounds = np.array([shard.base, shard.base + shard.rows], np.uint64)
-    begin, end = np.searchsorted(verdicts.column(DOC).to_numpy(), bounds)
-    return verdicts.slice(begin, end - begin)
+def listed(step: Step, kind: str) -> list[Path]:
+    """The files of a kind that the last phase over partitions left."""
+    return [step.folder / name for name in read_json(step.scratch(LIST))["files"] if f"/{kind}/" in name]
 
 
-def _edges_of_partitions(keys: np.ndarray, partitions: int) -> np.ndarray:
-    """(partitions + 1,) where each partition begins among sorted keys: ranges of the same width over [0, 2^64)."""
-    bounds = np.array([p * 2**64 // partitions for p in range(partitions)], np.uint64)
-    return np.append(np.searchsorted(keys, bounds), len(keys))
+def told_edges(step: Step) -> int:
+    """How many edges the last phase over partitions found."""
+    return int(read_json(step.scratch(LIST))["edges"])
 
 
-def _partition_bytes(step: Step, shards: Sequence[Shard], partitions: int) -> list[int]:
-    """Bytes of the keys in each partition: a key that many documents share makes its partition larger than others."""
-    rows, width = np.zeros(partitions, np.int64), 0
-    for shard in shards:
-        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        rows += np.diff(_edges_of_partitions(table.column("key").to_numpy(), partitions))
-        width = max(width, table.nbytes // max(1, table.num_rows))
-    return [int(count) * width for count in rows]
+def range_of(partition: int, partitions: int) -> tuple[int, int]:
+    """The keys of a partition: [low, high), high at most 2^64."""
+    return partition * 2**64 // partitions, (partition + 1) * 2**64 // partitions
 
 
-def keys_of(step: Step, shards: Sequence[Shard], partition: int, partitions: int) -> pa.Table:
-    """All keys of one partition, from all shards."""
-    parts = []
-    for shard in shards:
-        table = read_table(step.scratch(f"keys/{shard.key}.arrow"))
-        begin, end = _edges_of_partitions(table.column("key").to_numpy(), partitions)[partition : partition + 2]
-        parts.append(table.slice(begin, end - begin))
-    return pa.concat_tables(parts).combine_chunks()
+def key_files(step: Step, shards: Sequence[Shard]) -> KeyFiles:
+    """The keys of all shards."""
+    return KeyFiles([step.scratch(f"keys/{shard.key}.arrow") for shard in shards])

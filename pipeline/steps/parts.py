@@ -22,16 +22,28 @@ import pyarrow.compute as pc
 from pipeline.engine import Task
 from pipeline.stages.base import PART_VERDICTS, PartStage
 from pipeline.steps.base import Corpus, merged
-from pipeline.steps.partitions import PartitionedWork, keys_of, of_shard, opened, read_document, read_meant, task_name
+from pipeline.steps.partitions import (
+    PARTITION_BYTES,
+    PartitionedWork,
+    key_files,
+    opened,
+    range_of,
+    read_document,
+    read_meant,
+    task_name,
+)
 from pipeline.steps.rows import amount, limited, store
 from pipeline.steps.source import marked
 from pipeline.store.counts import add_tallies
-from pipeline.store.files import read_json, read_table, write_json, write_table
+from pipeline.store.files import read_json, write_json, write_table
 from pipeline.store.layers import DOC, Shard, read_shard
+from pipeline.store.ranges import rows_between
 from pipeline.store.step import Step
 
 SHOWN, EXCERPT = 20, 200  # parts in the manifest, and characters of each
 TOTALS = "totals.json"
+LOT = 1_000_000  # keys that are decided on at once; a key has no more rows than there are shards
+DECIDE_FACTOR = 6  # bytes `decide` needs for each byte of its keys: the keys, sorted, and the verdicts on them
 
 Place = tuple[int, int, int]  # minus how often, key, document
 
@@ -46,10 +58,11 @@ class PartsWork(PartitionedWork):
 
     def phases(self) -> Iterator[list[Task]]:
         self.name_corpus()
+        yield self.recheck()
         yield self.over_shards("observe")
         partitions = self.partitions()
         write_json(self.step.scratch(TOTALS), add_tallies(mark["totals"] for mark in self.observed()))
-        yield self.over_partitions("decide", partitions)
+        yield self.over_partitions("decide", partitions, DECIDE_FACTOR * PARTITION_BYTES)
         yield self._show(partitions)
         yield self.over_shards("apply", partitions=partitions)
 
@@ -82,8 +95,11 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
 def decide(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: verdicts on one partition of the keys."""
     step, made, corpus = opened(folder, stage, PartStage)
-    keys = keys_of(step, corpus.shards, partition, partitions)
-    verdicts = made.decide(keys, read_json(step.scratch(TOTALS))).cast(PART_VERDICTS)
+    totals = read_json(step.scratch(TOTALS))
+    lots = key_files(step, corpus.shards).between(*range_of(partition, partitions), LOT)
+    verdicts = pa.concat_tables(
+        [PART_VERDICTS.empty_table(), *(made.decide(lot, totals).cast(PART_VERDICTS) for lot in lots)]
+    )
     path = _verdict_file(step, partition)
     result = {"parts": pc.sum(verdicts.column("first")).as_py() or 0, "most": _most(verdicts)}
     files = {path: write_table(path, verdicts.sort_by([(DOC, "ascending"), ("key", "ascending")]))}
@@ -130,7 +146,7 @@ def apply(folder: str, stage: dict[str, Any], at: int, partitions: int) -> dict[
 
 def _verdicts(step: Step, shard: Shard, partitions: int) -> pa.Table:
     """The verdicts on the keys of one shard."""
-    parts = [PART_VERDICTS.empty_table()]
-    for partition in range(partitions):
-        parts.append(of_shard(read_table(_verdict_file(step, partition)), shard))
-    return pa.concat_tables(parts)
+    files = [_verdict_file(step, partition) for partition in range(partitions)]
+    return pa.concat_tables(
+        [PART_VERDICTS.empty_table(), *rows_between(files, shard.base, shard.base + shard.rows, LOT)]
+    )

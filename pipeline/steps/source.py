@@ -27,6 +27,7 @@ from pipeline.store.counts import count_dropped, count_kept, total
 from pipeline.store.files import write_table
 from pipeline.store.layers import Shard
 from pipeline.store.ledger import EXCERPT, LEDGER, write_ledger
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.text.languages import canonical
 
@@ -95,7 +96,12 @@ class SourceWork:
             marks += [marked(step, f"shard-{key}") for key in keys]
         shards = [{"key": mark["key"], "rows": mark["rows"], "bytes": mark["bytes"]} for mark in marks]
         harmless = sorted({reason for mark in marks for reason in mark["harmless"]})
-        about = {"files": sum(map(len, self._groups)), "harmless": harmless}
+        about = {
+            "files": sum(map(len, self._groups)),
+            "damaged_files": len({name for mark in marks for name in mark["broken_off"]}),
+            "bad_records": sum(mark["bad_records"] for mark in marks),
+            "harmless": harmless,
+        }
         return {**merged(marks), "shards": shards, "about": about}
 
 
@@ -126,11 +132,10 @@ def shards_of(step: Step, source: str, base: int) -> list[Shard]:
 
 
 def bad_shares(manifest: dict[str, Any]) -> tuple[float, float]:
-    """Share of records that could not be read, and of files that are damaged."""
-    harmless = manifest["about"]["harmless"]
-    bad = sum(cell["documents"] for cell in manifest["dropped"] if cell["reason"] not in harmless)
-    damaged = sum(cell["documents"] for cell in manifest["dropped"] if cell["reason"] in DAMAGED)
-    return bad / max(1, bad + total(manifest["kept"])), damaged / max(1, manifest["about"]["files"])
+    """Share of records that could not be read, and of files that break off."""
+    about = manifest["about"]
+    bad = about["bad_records"]
+    return bad / max(1, bad + total(manifest["kept"])), about["damaged_files"] / max(1, about["files"])
 
 
 @dataclass
@@ -150,6 +155,9 @@ class _Writer:
     ends: list[int] = field(default_factory=lambda: [0])  # of each row's text
     unproved: bool = False  # a source handed bytes over, which may be no UTF-8
     bad: list[dict[str, Any]] = field(default_factory=list)
+    bad_records: int = 0  # of this shard, as `max_bad` counts them
+    harmless: set[str] = field(default_factory=set)  # reasons that do not count
+    broken_off: set[str] = field(default_factory=set)  # files
     strange: Counter[str] = field(default_factory=Counter)  # declared codes that are none, of this shard
     most_rows: int = field(init=False)
 
@@ -187,7 +195,13 @@ class _Writer:
     def refuse(self, file: InputFile, bad: Bad) -> None:
         row: dict[str, Any] = {"id": self._id(file, bad), "source": self.source.name, "stage": "source"}
         row |= {"reason": bad.reason, "value": bad.value, "limit": bad.limit, "file": file.path, "offset": bad.offset}
-        self.bad.append(row | {"excerpt": bad.detail[:EXCERPT], "_counts": bad.counts})
+        self.bad.append(row | {"excerpt": bad.detail[:EXCERPT]})
+        if bad.counts:
+            self.bad_records += bad.records
+        else:
+            self.harmless.add(bad.reason)
+        if bad.breaks_off:
+            self.broken_off.add(file.path)
 
     @property
     def full(self) -> bool:
@@ -198,7 +212,6 @@ class _Writer:
         """Writes the shard and its mark; `position` is the file and the row to go on with."""
         key = shard_key(self.source.name, self.group, self.number)
         docs = self._documents()
-        harmless = sorted({row["reason"] for row in self.bad if not row.pop("_counts")})
         ledger = pa.Table.from_pylist(self.bad, schema=LEDGER)
         files = {
             self.step.layer(key): write_table(self.step.layer(key), docs),
@@ -209,7 +222,9 @@ class _Writer:
             "rows": docs.num_rows,
             "bytes": self.bytes,
             "position": list(position),
-            "harmless": harmless,
+            "harmless": sorted(self.harmless),
+            "bad_records": self.bad_records,
+            "broken_off": sorted(self.broken_off),
             "state": self.state,
         }
         counts = {"kept": count_kept(docs), "dropped": count_dropped(ledger)}
@@ -218,6 +233,7 @@ class _Writer:
         self.strange.clear()
         self.number, self.bytes, self.rows, self.bad = self.number + 1, 0, [], []
         self.text, self.ends, self.unproved = bytearray(), [0], False
+        self.bad_records, self.harmless, self.broken_off = 0, set(), set()
 
     def _documents(self) -> pa.Table:
         """The rows as a table; the texts are not copied."""
@@ -236,7 +252,7 @@ def read_group(
     """Task: reads a group of files to its end, behind the shards that are done already."""
     source = SOURCES[kind].model_validate(settings)
     inputs = [InputFile(*file) for file in files]
-    writer = _Writer(Step(Path(folder)), source, group, shard_size, state_of(inputs))
+    writer = _Writer(Step(place(folder)), source, group, shard_size, state_of(inputs))
     at, row = _resume(writer)
     documents = 0
     for index, file in list(enumerate(inputs))[at:]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.digest import address
 from pipeline.encode import Encoder
 from pipeline.engine import Task
-from pipeline.stages.base import Stage
+from pipeline.stages.base import CorpusStage, Stage
+from pipeline.steps import clusters
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.text import COMPILED
 from pipeline.tokenizer import train
@@ -25,57 +26,56 @@ from pipeline.tokenizer import train
 MEMORY = 400_000_000  # bytes beside the worker: 280 MB for `measure` (measured), and what tasks before it left
 ENCODER = "encoder"
 
-
 # The longest first, or the last task keeps one process busy while the others wait; what is not named takes little
 LONGEST = ("redact", "measure", "c4_lines", "html_leftovers", "identify", "dedup_near", "normalize")
 
 
-def tasks(stages: Sequence[Stage], encode: bool) -> list[Task]:
-    """What is still to be compiled for these stages, and for encoding if wanted."""
+def tasks(stages: Sequence[Stage], encode: bool, here: bool = True) -> list[Task]:
+    """What is still to be compiled for these stages, and for encoding if wanted; all of it where that is not to be
+    seen from here, because tasks run on other machines."""
     todo = {_note(stage_json(stage)): stage_json(stage) for stage in sorted(stages, key=_place)}
     out = [
         Task("pipeline.steps.warm:warm_stage", {"stage": stage}, memory=MEMORY)
         for note, stage in todo.items()
-        if not note.exists()
+        if not (here and note.exists())
     ]
-    if encode and not _note(ENCODER).exists():
+    if encode and not (here and _note(ENCODER).exists()):
         out.append(Task("pipeline.steps.warm:warm_encoder", {}, memory=MEMORY))
     return out
 
 
 def warm_stage(stage: dict[str, Any]) -> dict[str, Any]:
-    """Task: compiles what a stage needs."""
-    with _uncollected():
-        stage_from(stage).warm()
-    return _leave(_note(stage))
+    """Task: compiles what a stage needs, and what joins its edges."""
+    return _once(_note(stage), lambda: _warm(stage_from(stage)))
+
+
+def _warm(stage: Stage) -> None:
+    stage.warm()
+    if isinstance(stage, CorpusStage):
+        clusters.warm()
 
 
 def warm_encoder() -> dict[str, Any]:
     """Task: compiles what encoding needs, with the smallest tokenizer there is."""
-    with _uncollected():
-        Encoder(train(["a b"], vocab_size=260, min_frequency=1)).warm()
-    return _leave(_note(ENCODER))
+    return _once(_note(ENCODER), lambda: Encoder(train(["a b"], vocab_size=260, min_frequency=1)).warm())
 
 
 def _place(stage: Stage) -> int:
     return LONGEST.index(stage.name) if stage.name in LONGEST else len(LONGEST)
 
 
-@contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without the garbage collector: a compiler makes millions of objects and keeps most, so it finds little."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def _note(what: Any) -> Path:
     return COMPILED / f"warm-{address({'what': what})}"
 
 
-def _leave(note: Path) -> dict[str, Any]:
+def _once(note: Path, compile_: Callable[[], None]) -> dict[str, Any]:
+    if note.exists():
+        return {}
+    gc.disable()  # a compiler makes millions of objects and keeps most, so a collector finds little
+    try:
+        compile_()
+    finally:
+        gc.enable()
     with contextlib.suppress(OSError):  # where it cannot be left, the kernels are looked for again next time
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.store.files import read_table
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 KEPT = "kept"
@@ -46,7 +46,7 @@ def read_shard(shard: Shard, steps: Sequence[Step], columns: Sequence[str] | Non
     """The documents of a shard after `steps`, with their numbers in the column `doc`.
 
     With `columns`, only these (and `doc`) are laid over and kept, which spares the text where it is not wanted."""
-    docs = read_table(Step(Path(shard.source)).layer(shard.key))
+    docs = read_table(Step(place(shard.source)).layer(shard.key))
     wanted = None if columns is None else {*columns, KEPT}
     if wanted is not None:
         docs = docs.select([c for c in docs.column_names if c in wanted])
@@ -72,44 +72,3 @@ def set_column(docs: pa.Table, name: str, new: pa.ChunkedArray | pa.Array) -> pa
     if name == "text" and new.null_count:
         new = docs.column(name) if new.null_count == len(new) else pc.coalesce(new, docs.column(name))
     return docs.set_column(at, docs.schema.field(name) if name == "text" else name, new)
-
-
-class NumberedRows:
-    """Rows looked up by document number, from one file a shard (the ids of all documents, the notes of a stage).
-
-    Files are memory-mapped and only the rows asked for are touched. `numbers` are the sorted document numbers of each
-    file's rows, or None where a file holds every document of its shard."""
-
-    def __init__(self, shards: Sequence[Shard], files: Sequence[Path], columns: Sequence[str] | None = None) -> None:
-        self._bases = np.array([s.base for s in shards], dtype=np.uint64)
-        self._shards, self._files, self._columns = list(shards), list(files), columns
-
-    def take(self, docs: np.ndarray) -> pa.Table:
-        """(m,) uint64 document numbers -> Table of m rows in that order. Every number must be there."""
-        order = np.argsort(docs, kind="stable")
-        ordered = docs[order]
-        owner = np.searchsorted(self._bases, ordered, side="right") - 1
-        cuts = np.flatnonzero(np.diff(owner)) + 1
-        parts = [
-            self._rows(int(owner[run[0]]), ordered[run]) for run in np.split(np.arange(len(docs)), cuts) if len(run)
-        ]
-        if not parts:
-            return self._table(0).slice(0, 0)
-        back = np.empty(len(docs), dtype=np.int64)
-        back[order] = np.arange(len(docs))
-        return pa.concat_tables(parts).take(pa.array(back))
-
-    def _table(self, at: int) -> pa.Table:
-        table = read_table(self._files[at])
-        return table.select(list(self._columns)) if self._columns else table
-
-    def _rows(self, at: int, docs: np.ndarray) -> pa.Table:
-        table = self._table(at)
-        if DOC not in table.column_names:  # every document of the shard is there
-            return table.take(pa.array((docs - self._bases[at]).astype(np.int64)))
-        numbers = table.column(DOC).to_numpy()
-        rows = np.searchsorted(numbers, docs)
-        assert (rows < len(numbers)).all() and (numbers[np.minimum(rows, len(numbers) - 1)] == docs).all(), (
-            "unknown document"
-        )
-        return table.take(pa.array(rows))

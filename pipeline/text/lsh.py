@@ -11,6 +11,7 @@ gives a star around its smallest document; `linked` then asks again, a fixed num
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,7 @@ from pipeline.text.hashing import START, U, mix, step
 
 ROUNDS = 8  # how often `linked` asks a bucket
 
-Similar = Callable[[np.ndarray, np.ndarray], np.ndarray]  # documents a, b, each (m,) -> (m,) bool
-Edges = tuple[np.ndarray, np.ndarray]  # a, b, each (m,) like the documents; a < b, sorted, no edge twice
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]  # documents a, b, each (m,) -> (m,) float64 similarity
 
 
 def candidate_probability(jaccard: float | np.ndarray, bands: int, rows: int) -> float | np.ndarray:
@@ -29,12 +29,17 @@ def candidate_probability(jaccard: float | np.ndarray, bands: int, rows: int) ->
 
 
 def choose_bands(permutations: int, threshold: float, recall: float = 0.9) -> tuple[int, int]:
+    """(bands, rows) as `bands_that_find`; where even one row a band finds fewer, one row a band it is."""
+    return bands_that_find(permutations, threshold, recall) or (permutations, 1)
+
+
+def bands_that_find(permutations: int, threshold: float, recall: float) -> tuple[int, int] | None:
     """(bands, rows): the most rows, thus the fewest needless candidates, that find `recall` of pairs at `threshold`.
 
-    Uses bands * rows <= permutations columns. Where even one row a band finds fewer, one row a band it is.
+    Uses bands * rows <= permutations columns. None where even one row a band finds fewer.
     """
     options = ((permutations // rows, rows) for rows in range(permutations, 0, -1))
-    return next((o for o in options if candidate_probability(threshold, *o) >= recall), (permutations, 1))
+    return next((o for o in options if candidate_probability(threshold, *o) >= recall), None)
 
 
 def band_keys(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray:
@@ -54,34 +59,47 @@ def _band_keys(signatures, bands, rows, keys):  # type: ignore[no-untyped-def]
     return keys
 
 
-def star_edges(keys: np.ndarray, docs: np.ndarray) -> Edges:
-    """From the smallest document of each bucket to each of its others. `keys` (m,) uint64, `docs` (m,) integers."""
-    return linked(keys, docs, lambda a, b: np.ones(len(a), bool), rounds=1)
+class Linked(NamedTuple):
+    """Edges (a, b), each (m,), a < b, sorted, none twice; how similar, (m,); and the leaders of the greatest key."""
+
+    a: np.ndarray
+    b: np.ndarray
+    similarity: np.ndarray
+    leaders: np.ndarray
 
 
-def linked(keys: np.ndarray, docs: np.ndarray, similar: Similar, rounds: int = ROUNDS) -> Edges:
-    """Edges of which `similar` holds. What a star refused forms a bucket of its own, up to `rounds` times.
+def linked(keys: np.ndarray, docs: np.ndarray, measure: Measure, least: float, rounds: int = ROUNDS) -> Linked:
+    """Edges of which `measure` is `least` or more. `keys` (m,) uint64, `docs` (m,) integers.
 
+    A star around the smallest document of each bucket; what it refused forms a bucket of its own, up to `rounds` times.
     So two documents that are similar find each other though a third, smaller and unlike them, fell into their bucket.
     Asks for an edge a row and round at most, and for none twice in a round.
+
+    The centres in the bucket of the greatest key are its leaders. A bucket may come in parts, its smaller documents
+    first: with the leaders of one part before the rows of the next, the edges of all parts are those of the whole.
     """
     names, ranks = np.unique(docs, return_inverse=True)
-    keys, members = _shared(keys, ranks.astype(np.uint64))
-    found = [np.zeros(0, np.uint64)]
+    last, members = keys.max(initial=0), ranks.astype(np.uint64)
+    found, leaders = [(np.zeros(0, np.uint64), np.zeros(0))], []
     for _ in range(rounds):
+        leaders.append(members[keys == last].min(initial=len(names)))
+        keys, members = _shared(keys, members)
         centres = _smallest(keys, members)
         spokes = members != centres
         keys, members = keys[spokes], members[spokes]
         pairs, which = np.unique(centres[spokes] << U(32) | members, return_inverse=True)
         if not len(pairs):
             break
-        yes = similar(*_ends(pairs, names))
-        found.append(pairs[yes])
-        keys, members = _shared(keys[~yes[which]], members[~yes[which]])
-    return _ends(np.unique(np.concatenate(found)), names)
+        similarity = measure(*_ends(pairs, names))
+        yes = similarity >= least
+        found.append((pairs[yes], similarity[yes]))
+        keys, members = keys[~yes[which]], members[~yes[which]]
+    pairs, first = np.unique(np.concatenate([p for p, _ in found]), return_index=True)
+    similarity = np.concatenate([s for _, s in found])[first]
+    return Linked(*_ends(pairs, names), similarity, names[[leader for leader in leaders if leader < len(names)]])
 
 
-def _ends(pairs: np.ndarray, names: np.ndarray) -> Edges:
+def _ends(pairs: np.ndarray, names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return names[pairs >> U(32)], names[pairs & U(0xFFFFFFFF)]
 
 

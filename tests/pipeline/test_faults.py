@@ -8,14 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import RunError
+from pipeline.errors import InputError, RunError
 from pipeline.progress import Lines
 from pipeline.run import run
 from pipeline.steps.source import SourceWork
 from pipeline.store.lock import owned
+from pipeline.trace import trace
 from tests.pipeline.making import STAGES, config, go, kept_after, ledger_of, sealed, write_jsonl
+from tests.pipeline.sources.web_making import archive, visit
 from tests.pipeline.test_laws import big, corpus, digests, run_process
 
 
@@ -72,6 +76,49 @@ def test_a_truncated_file_stops_the_run_and_is_accepted_only_by_name(tmp_path):
     assert kept_after(result, 0).num_rows > 100
     (row,) = [r for r in ledger_of(result.steps[0]).to_pylist() if r["reason"] == "truncated"]
     assert row["file"] == "a.jsonl.gz" and row["offset"] > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bytes_broken_in_a_layer_that_the_next_run_builds_on_are_told_with_shard_and_step(tmp_path, workers):
+    for name in ("a", "b"):
+        write_jsonl(tmp_path / f"{name}.jsonl", [f"some text, number {i}, of {name}" for i in range(50)])
+    sources = [{"jsonl": {"name": name, "path": str(tmp_path / f"{name}.jsonl")}} for name in ("a", "b")]
+    stages = ["normalize", "measure", {"keep": {"bounds": {"words": [1, None]}}}, "dedup_exact"]
+    made = go(config(tmp_path, stages=stages, sources=sources))
+    layer = next((made.steps[0].step.folder / "layers").glob("*.arrow"))
+    content = layer.read_bytes()
+    layer.write_bytes(content.replace(b"a/a.jsonl#8", b"a/a.json\xff\xff\xff").replace(b"number 7", b"\xff" * 8))
+    stages[2] = {"keep": {"bounds": {"words": [100, None]}}}
+    with pytest.raises(InputError, match=r"shard a-00000-0000 for 03-keep-.*cannot read what a step before") as caught:
+        go(config(tmp_path, stages=stages, sources=sources, run={"workers": workers}))
+    assert "pipeline verify" in caught.value.hint
+    with pytest.raises(InputError, match="tracing"):
+        trace(made.steps, "a/a.jsonl#7")
+
+
+def test_broken_records_of_one_archive_are_records_not_files(tmp_path):
+    data, offsets = archive([visit(i) for i in range(40)], ".gz")
+    data = bytearray(data)
+    for at in (offsets[3], offsets[20], offsets[30]):
+        data[at + 40] ^= 0xFF
+    (tmp_path / "a.warc.gz").write_bytes(data)
+    sources = [{"warc": {"name": "src", "path": str(tmp_path / "*.gz")}}]
+    with pytest.raises(RunError, match=r"7\.50% of the records cannot be read and 0\.00% of the files") as caught:
+        go(config(tmp_path, stages=[], sources=sources, run={"max_bad": 0.01}))
+    assert "{max_bad: 7.5%}" in caught.value.hint
+    assert go(config(tmp_path, stages=[], sources=sources, run={"max_bad": 0.075})).made
+
+
+def test_a_lost_row_group_counts_as_its_rows(tmp_path):
+    table = pa.table({"text": [f"row {i} " * 50 for i in range(300)]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=100, write_page_checksum=True, use_dictionary=False)
+    second = pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(1).column(0)
+    data = bytearray((tmp_path / "a.parquet").read_bytes())
+    data[second.data_page_offset + second.total_compressed_size // 2] ^= 0xFF
+    (tmp_path / "a.parquet").write_bytes(data)
+    sources = [{"parquet": {"name": "src", "path": str(tmp_path / "*.parquet")}}]
+    with pytest.raises(RunError, match=r"33\.33% of the records cannot be read and 0\.00% of the files"):
+        go(config(tmp_path, stages=[], sources=sources, run={"max_bad": 0.3}))
 
 
 def test_more_bad_lines_than_allowed_stop_the_run_with_examples(tmp_path):

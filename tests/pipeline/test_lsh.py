@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.lsh import band_keys, candidate_probability, choose_bands, linked, star_edges
+from pipeline.text.lsh import Linked, band_keys, candidate_probability, choose_bands, linked
 from pipeline.text.minhash import signatures
 from tests.pipeline.minhash_twin import M, mix
 from tests.pipeline.test_minhash import pairs_at
@@ -20,7 +20,15 @@ def columns(rows: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([k for k, _ in rows], np.uint64), np.array([d for _, d in rows], np.uint64)
 
 
-def as_set(edges: tuple[np.ndarray, np.ndarray]) -> set[tuple[int, int]]:
+def always(a, b):
+    return np.ones(len(a))
+
+
+def star(keys, docs):
+    return linked(keys, docs, always, 1, rounds=1)
+
+
+def as_set(edges: Linked) -> set[tuple[int, int]]:
     listed = list(zip(edges[0].tolist(), edges[1].tolist(), strict=True))
     assert listed == sorted(set(listed))  # sorted, none twice
     return set(listed)
@@ -71,7 +79,7 @@ def test_real_signatures_become_candidates_as_often_as_the_curve_says(share):
 def test_a_star_ties_each_bucket_to_its_smallest_document(rows):
     buckets = {k: {d for q, d in rows if q == k} for k, _ in rows}
     want = {(min(docs), d) for docs in buckets.values() for d in docs if d != min(docs)}
-    assert as_set(star_edges(*columns(rows))) == want
+    assert as_set(star(*columns(rows))) == want
 
 
 @settings(deadline=None)
@@ -81,21 +89,21 @@ def test_linked_keeps_only_what_is_similar_and_is_blind_to_order(rows, dark):
         assert (a < b).all()
         return np.isin(a, list(dark)) == np.isin(b, list(dark))
 
-    edges = as_set(linked(*columns(rows), similar))
-    assert edges == as_set(linked(*columns(rows[::-1]), similar))
+    edges = as_set(linked(*columns(rows), similar, 1))
+    assert edges == as_set(linked(*columns(rows[::-1]), similar, 1))
     assert all((a in dark) == (b in dark) for a, b in edges)
 
 
 def test_similar_documents_meet_past_a_smaller_stranger():
     keys, docs = np.zeros(3, np.uint64), np.array([1, 5, 9], np.uint64)
-    assert as_set(linked(keys, docs, lambda a, b: a > 1)) == {(5, 9)}
-    assert as_set(linked(keys, docs, lambda a, b: a > 1, rounds=1)) == set()
+    assert as_set(linked(keys, docs, lambda a, b: a > 1, 1)) == {(5, 9)}
+    assert as_set(linked(keys, docs, lambda a, b: a > 1, 1, rounds=1)) == set()
 
 
 def test_with_rounds_enough_linked_has_the_components_of_all_similar_pairs():
     rng = np.random.default_rng(5)
     keys, docs = rng.integers(0, 6, 60).astype(np.uint64), rng.integers(0, 30, 60).astype(np.uint64)
-    edges = as_set(linked(keys, docs, lambda a, b: a % 3 == b % 3, rounds=3))
+    edges = as_set(linked(keys, docs, lambda a, b: a % 3 == b % 3, 1, rounds=3))
     for key in range(6):
         bucket = sorted(set(docs[keys == key].tolist()))
         for a, b in combinations(bucket, 2):
@@ -104,7 +112,7 @@ def test_with_rounds_enough_linked_has_the_components_of_all_similar_pairs():
 
 def test_a_bucket_of_a_million_gives_a_million_edges_less_one():
     n = 1_000_000
-    a, b = star_edges(np.full(n, 7, np.uint64), np.arange(n, dtype=np.uint64)[::-1])
+    a, b, *_ = star(np.full(n, 7, np.uint64), np.arange(n, dtype=np.uint64)[::-1])
     assert len(a) == n - 1 and not a.any() and b[0] == 1 and b[-1] == n - 1
 
 
@@ -114,6 +122,32 @@ def test_a_bucket_of_strangers_is_asked_a_fixed_number_of_times():
     linked(
         np.zeros(n, np.uint64),
         np.arange(n, dtype=np.uint64),
-        lambda a, b: asked.append(len(a)) or np.zeros(len(a), bool),
+        lambda a, b: asked.append(len(a)) or np.zeros(len(a)),
+        1,
     )
     assert asked == [n - 1 - i for i in range(8)]
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 60)), st.integers(1, 9), st.integers(1, 7), st.integers(1, 8))
+def test_a_bucket_in_parts_behind_its_leaders_gives_the_edges_of_the_whole(docs, kinds, part, rounds):
+    def alike(a, b):
+        return a % np.uint64(kinds) == b % np.uint64(kinds)
+
+    docs = np.array(sorted(docs), np.uint64)
+    found, leaders = set(), docs[:0]
+    for at in range(0, len(docs), part):
+        rows = np.concatenate([leaders, docs[at : at + part]])
+        edges = linked(np.full(len(rows), 7, np.uint64), rows, alike, 1, rounds)
+        found |= as_set(edges)
+        leaders = edges.leaders
+        assert len(leaders) <= rounds
+    assert found == as_set(linked(np.full(len(docs), 7, np.uint64), docs, alike, 1, rounds))
+
+
+def test_leaders_are_of_the_greatest_key_and_a_document_alone_is_one():
+    keys, docs = np.array([3, 3, 9], np.uint64), np.array([1, 2, 8], np.uint64)
+    assert linked(keys, docs, always, 1).leaders.tolist() == [8]
+    assert linked(keys[:2], docs[:2], always, 1).leaders.tolist() == [1]
+    assert linked(keys[:2], docs[:2], always, 2).leaders.tolist() == [1, 2]
+    assert linked(keys[:0], docs[:0], always, 1).leaders.tolist() == []

@@ -12,8 +12,9 @@ from pipeline.document import DOCUMENT
 from pipeline.errors import InputError, RunError
 from pipeline.store.counts import add_kept, count_kept
 from pipeline.store.files import read_table, sweep, write_file, write_table
-from pipeline.store.layers import DOC, NumberedRows, Shard, overlay, read_shard
+from pipeline.store.layers import DOC, Shard, overlay, read_shard
 from pipeline.store.lock import owned
+from pipeline.store.numbered import NumberedRows
 from pipeline.store.step import Step, faults
 
 

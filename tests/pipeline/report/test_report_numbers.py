@@ -16,6 +16,7 @@ from pipeline.report import gather, write
 from pipeline.report.languages import temperature
 from pipeline.report.levels import imbalances
 from pipeline.report.samples import BY_LANGUAGE, SEED
+from pipeline.report.tables import funnel_table, loss_table
 from pipeline.report.warn import FEW_TOKENS
 
 
@@ -215,6 +216,30 @@ def test_a_stage_that_drops_more_than_half_of_a_language_is_named_and_one_that_d
     words = said(gather(made.steps))
     assert "keep dropped more than half of the documents of Yoruba (58.3%)." in words
     assert "Swahili" not in words
+
+
+def test_text_that_edits_took_is_counted_beside_what_was_dropped(made):
+    made.source("a", [("a", "ro", "0123456789"), ("b", "ro", "01234"), ("c", "hr", "0123")])
+    made.stage("dedup_lines", edit={"a": "0"})  # nine bytes of Romanian
+    made.stage("keep", drop={"b": ("words", 1.0, 2.0)})
+    report = gather(made.steps)
+    assert [level["edited_bytes"] for level in report.funnel] == [0, 9, 0]
+    romanian, croatian = (report.funnel[1]["languages"][lang] for lang in ("ro", "hr"))
+    assert (romanian["edited_bytes"], croatian["edited_bytes"]) == (9, 0)
+    row = next(row for row in report.languages if row["lang"] == "ro")
+    assert row["kept"] == 1 / 2 and row["kept_bytes"] == 1 / 15
+    cells = [cell.text for cell in funnel_table(report.funnel).rows[1].cells]
+    assert cells[0] == "dedup_lines" and "9 B" in cells
+    assert "60.0%" in [c.text for line in loss_table(report.funnel, report.languages, "bytes").rows for c in line.cells]
+
+
+def test_a_language_that_keeps_its_documents_and_loses_their_text_is_named_with_the_stage(made):
+    made.source("a", [(f"{lang}{i}", lang, "0123456789") for lang in ("ro", "hr") for i in range(5)])
+    made.stage("repair", edit={f"ro{i}": "01234567" for i in range(5)})
+    made.stage("dedup_lines", edit={f"ro{i}": "0123" for i in range(5)} | {f"hr{i}": "01234" for i in range(5)})
+    (warning,) = [w for w in gather(made.steps).warnings if "text is kept" in w["text"]]
+    assert warning["level"] == "warning" and warning["langs"] == ["ro"]  # half is not less than half
+    assert "(40.0%): dedup_lines took most" in warning["text"]
 
 
 def test_languages_with_few_tokens_are_named_up_to_the_bound(made):

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.stages.dedup_url import DedupUrl
+from tests.pipeline.stages.settling import settled
 from tests.pipeline.stages.tables import docs
 
 
@@ -15,8 +16,7 @@ def gone(metas: list, stage: DedupUrl | None = None) -> list[tuple[int, int]]:
     stage = stage or DedupUrl()
     texts = [m if m is None or isinstance(m, str) else json.dumps(m) for m in metas]
     table = docs(["x"] * len(metas), doc=pa.array(range(len(metas)), pa.uint64()), meta=texts)
-    verdicts = stage.settle(stage.resolve(stage.observe(table).keys, None)).verdicts.to_pylist()
-    return [(row["doc"], row["twin"]) for row in verdicts]
+    return [(row["doc"], row["twin"]) for row in settled([stage.resolve(stage.observe(table).keys, None).edges])]
 
 
 def test_the_first_of_an_address_stays():
