@@ -184,3 +184,22 @@ def test_what_a_task_may_need_is_told_before_it_starts(tmp_path, monkeypatch):
     assert more - base == corpus.DETAIL_COPIES * 2 * 8 * 2997
     assert len(twins(result.steps[1])) == 1
     assert json.dumps(result.steps[1].step.manifest()["about"]["sizes"]) == "[[2, 1]]"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "want"),
+    [
+        ([400, 500, 100, 1], [(0, 3), (3, 4)]),  # 1,000 fit, 1,001 do not
+        ([5000, 1, 5000], [(0, 1), (1, 2), (2, 3)]),  # one edge is taken whatever it needs
+        ([0, 0, 0], [(0, 3)]),
+        ([], []),
+    ],
+)
+def test_edges_are_cut_where_their_details_would_be_too_many(monkeypatch, sizes, want):
+    class Details:
+        def sizes(self, docs):
+            return np.array([sizes[doc] if doc < 99 else 0 for doc in docs.tolist()], np.int64)
+
+    monkeypatch.setattr(corpus, "DETAIL_BYTES", 1000)
+    edges = pa.table({"a": pa.array(range(len(sizes)), pa.uint64()), "b": pa.array([99] * len(sizes), pa.uint64())})
+    assert list(corpus._cut(edges, Details())) == want
