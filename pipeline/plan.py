@@ -21,7 +21,8 @@ from pipeline.config import Config
 from pipeline.digest import address
 from pipeline.fingerprint import Fingerprints
 from pipeline.sources.base import InputFile, Source
-from pipeline.stages.base import RowStage, Stage
+from pipeline.stages.base import CorpusStage, RowStage, Stage
+from pipeline.store.index import find_index
 from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
@@ -90,6 +91,8 @@ def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, w
     recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
     if stage.files:
         recipe["files"] = {name: prints.of(InputFile(name, str(path), 0)) for name, path in sorted(stage.files.items())}
+    if isinstance(stage, CorpusStage) and stage.against:
+        recipe["against"] = [find_index(path, stage.index_settings).manifest()["digest"] for path in stage.against]
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version
     kind = "row" if isinstance(stage, RowStage) else "corpus"

@@ -30,7 +30,7 @@ from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
-from pipeline.stages.base import PartStage, SpanStage
+from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
@@ -147,6 +147,9 @@ class _Run:
 
     def make(self, work: Work, planned: Sequence[Planned]) -> None:
         """Runs the tasks of one work, phase by phase, and seals its steps."""
+        for p in planned:
+            for remark in p.settings.remarks if isinstance(p.settings, Stage) else ():
+                self.talk.say(f"  {p.name}: {remark}")
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
         documents = size = 0

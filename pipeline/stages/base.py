@@ -19,6 +19,7 @@ Four kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(d
 
 Between `resolve` (or `confirm`) and `about` the runner joins the edges to clusters: of each, the document with the
 smallest number stays and the others get a verdict. No phase has all keys, all edges or all verdicts in one process.
+Documents that may not go (of an index, or of sources outside `drop_from`) have smaller numbers than all others.
 
 **Part-wise** stages (`PartStage`) need keys of the parts of all documents (their lines). There are far more parts than
 documents and a part may stand in millions of them, so nothing is ever held for all of them in one place:
@@ -46,16 +47,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.sources.codes import checked_pattern
+from pipeline.stages.choices import Choices
+from pipeline.stages.where import Where as Where
 
 # What a stage says about each document it drops; the runner adds id, source, kind, lang, bytes, stage and an excerpt.
 # A stage may leave out the nullable columns: `dropped_table` fills them.
@@ -70,6 +71,8 @@ DROPPED = pa.schema(
         pa.field("similarity", pa.float64()),  # Jaccard with that neighbour
     ]
 )
+
+CLUSTER = "cluster"  # the column of `action: mark`: id of the first document of the cluster; null outside clusters
 
 # What a part-wise stage decides about a key, one row for each shard that holds it.
 PART_VERDICTS = pa.schema(
@@ -121,44 +124,6 @@ class Outcome:
     tallies: dict[str, int] = field(default_factory=dict)  # summed over shards into the manifest: {"email": 12}
 
 
-class Where(BaseModel):
-    """Which documents a stage is for; the others pass by. Each is a name, a pattern (`crawl_*`) or a list of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: tuple[str, ...] | None = None
-    lang: tuple[str, ...] | None = None  # what was found
-    lang_declared: tuple[str, ...] | None = None
-    kind: tuple[str, ...] | None = None  # text, code
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-    @field_validator("lang")
-    @classmethod
-    def _known(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if patterns is None else tuple(map(checked_pattern, patterns))
-
-    def matches(self, docs: pa.Table) -> pa.Array:
-        """(n,) bool, without nulls."""
-        out = np.ones(docs.num_rows, dtype=bool)
-        for name, patterns in self:
-            if patterns is not None:
-                out &= _matches_any(docs.column(name), patterns)
-        return pa.array(out)
-
-
-def _matches_any(column: pa.ChunkedArray, patterns: tuple[str, ...]) -> np.ndarray:
-    codes = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
-    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-    hit = [v is not None and any(fnmatchcase(v, p) for p in patterns) for v in codes.dictionary.to_pylist()]
-    return (
-        np.array(hit, dtype=bool)[codes.indices.to_numpy(zero_copy_only=False)] if hit else np.zeros(len(column), bool)
-    )
-
-
 class Stage(BaseModel):
     """Common to all stages: a name in the config, a version of its meaning, and the columns it needs."""
 
@@ -172,6 +137,11 @@ class Stage(BaseModel):
     def recipe_parameters(self) -> dict[str, Any]:
         """What the bytes depend on, for the recipe; a stage that holds much tells its digest."""
         return self.model_dump(mode="json")
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What follows from its settings and should be said before it starts."""
+        return ()
 
     @property
     def files(self) -> Mapping[str, Path | str]:
@@ -267,10 +237,19 @@ class Clusters:
         return sum(size * number for size, number in self.sizes)
 
 
-class CorpusStage(Stage):
+class CorpusStage(Choices, Stage):
     """A stage that needs keys of all documents. See the top of this file for the phases."""
 
     reason: ClassVar[str]  # of every document it drops
+
+    def recipe_parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in super().recipe_parameters().items() if name not in self.PLACE}
+
+    @property
+    def index_settings(self) -> dict[str, Any]:
+        """What keys and notes depend on: an index is of use to stages that agree on it."""
+        chosen = {name: value for name, value in self.recipe_parameters().items() if name not in self.CHOICE}
+        return {"stage": self.name, "version": self.version, **chosen}
 
     @property
     def bytes_to_resolve(self) -> int:
@@ -302,11 +281,29 @@ class CorpusStage(Stage):
         """For the manifest and the report; lists of documents under "clusters" are written out by the runner."""
         raise NotImplementedError
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return (CLUSTER,) if self.action == "mark" else ()
+
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
-        """Drops the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now)."""
+        """Drops or marks the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now).
+
+        To be marked are all that are in a cluster, its first one included, which is its own twin."""
+        if self.action == "mark":
+            return Outcome({CLUSTER: _clusters(docs, verdicts)}, tallies={"marked": verdicts.num_rows})
         return Outcome(
             dropped=dropped_table(reason=self.reason, **{n: verdicts.column(n) for n in verdicts.column_names})
         )
+
+
+def _clusters(docs: pa.Table, verdicts: pa.Table) -> pa.Array:
+    """(n,) string: the twin of each document told of; others keep what a stage before said."""
+    back = np.full(docs.num_rows, -1, np.int64)
+    back[verdicts.column("row").to_numpy()] = np.arange(verdicts.num_rows)
+    found = verdicts.column("twin").combine_chunks().cast(pa.string()).take(pa.array(back, mask=back < 0))
+    if CLUSTER not in docs.column_names:
+        return found
+    return pc.coalesce(found, docs.column(CLUSTER).combine_chunks())
 
 
 class PartStage(Stage):

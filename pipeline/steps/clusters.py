@@ -33,6 +33,7 @@ from pipeline.steps.base import Corpus
 from pipeline.steps.links import links_of
 from pipeline.steps.partitions import PartitionedWork, listed, opened, read_document, task_name, told_edges
 from pipeline.steps.source import marked
+from pipeline.steps.standing import Standing, standing_of
 from pipeline.store.files import FileInfo, write_table
 from pipeline.store.layers import DOC, Shard
 from pipeline.store.numbered import NumberedRows
@@ -236,7 +237,10 @@ def settle(folder: str, stage: dict[str, Any], count: int, width: int) -> dict[s
     about = made.about(Clusters(told_edges(step), [list(item) for item in sorted(sizes.items())], shown))
     if "clusters" in about:
         told = about["clusters"]
-        about["clusters"] = [{**cluster, "documents": _shown(corpus, cluster["documents"])} for cluster in told]
+        standing = standing_of(step)
+        about["clusters"] = [
+            {**cluster, "documents": _shown(corpus, standing, cluster["documents"])} for cluster in told
+        ]
     step.mark("settle", {"about": about}, {})
     return {}
 
@@ -254,10 +258,15 @@ def _members(step: Step, ranges: Ranges, roots: Sequence[int]) -> dict[int, list
     return {root: found[:MEMBERS_SHOWN] for root, found in members.items()}
 
 
-def _shown(corpus: Corpus, docs: Sequence[int]) -> list[dict[str, str]]:
-    """Id and beginning of the text of some documents, in this order."""
+def _shown(corpus: Corpus, standing: Standing, docs: Sequence[int]) -> list[dict[str, str]]:
+    """Id and beginning of the text of some documents, in this order; of those of an index the id alone is known."""
     out = []
     for doc in docs:
+        if doc < standing.new:
+            with standing.ids(corpus.shards) as ids:
+                old = ids.take(np.array([doc], np.uint64)).column("id")[0].as_py()
+            out.append({"id": old, "excerpt": ""})
+            continue
         row = read_document(corpus, doc, ["id", "text"])
         text = pc.utf8_slice_codeunits(row.column("text"), 0, 200)[0].as_py()
         out.append({"id": row.column("id")[0].as_py(), "excerpt": text})

@@ -53,7 +53,11 @@ class PartitionedWork:
     def name_corpus(self) -> None:
         """Writes down what `opened` reads."""
         corpus = {"shards": [shard.to_json() for shard in self.corpus.shards], "before": self.corpus.to_json()}
-        write_json(self.step.scratch("corpus.json"), corpus)
+        write_json(self.step.scratch("corpus.json"), {**corpus, **self.told()})
+
+    def told(self) -> dict[str, Any]:
+        """What else `corpus.json` has to say to the tasks."""
+        return {}
 
     def task(
         self, phase: str, memory: int, arguments: dict[str, Any], shard: Shard | None = None, module: str | None = None
@@ -86,7 +90,10 @@ class PartitionedWork:
 
     def partitions(self) -> int:
         """How many partitions the keys make."""
-        return max(1, -(-sum(mark["key_bytes"] for mark in self.observed()) // PARTITION_BYTES))
+        return max(1, -(-self.key_bytes() // PARTITION_BYTES))
+
+    def key_bytes(self) -> int:
+        return sum(mark["key_bytes"] for mark in self.observed())
 
     def over_partitions(self, phase: str, count: int, memory: int) -> list[Task]:
         """A task for each partition that is still to do."""
