@@ -114,7 +114,7 @@ class PartitionedWork:
 
 def recheck(folder: str, tasks: list[str]) -> dict[str, Any]:
     """Task: takes the marks from tasks whose files do not have the digests that were marked."""
-    step = Step(Path(folder))
+    step = Step(place(folder))
     return {"damaged": sum(not step.recheck(task) for task in tasks)}
 
 
