@@ -118,6 +118,8 @@ def run(
         print("stopped; the same command goes on where this one stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     steps = [_state(p) for p in result.steps]
+    if quiet or as_json:
+        reports.print_warnings(result.gathered, console(stderr=True), levels=("error",))
     if as_json:
         out = {"steps": steps, "made": result.made, "seconds": round(result.seconds, 3)}
         print(
@@ -125,7 +127,7 @@ def run(
         )
         return
     if not quiet:
-        reports.print_table(reports.gather([p.step for p in result.steps]), console(stderr=True))
+        reports.print_table(result.gathered, console(stderr=True))
         made = f"made {len(result.made)} of {len(result.steps)} steps" if result.made else "all steps stood already"
         voice.say(f"{made} in {result.seconds:.1f} s")
     print(f"report  {result.report}")

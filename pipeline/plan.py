@@ -26,6 +26,7 @@ from pipeline.store.index import find_index
 from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
+ENCODE_VERSION = 2  # 2: words of the text that is encoded
 ALWAYS = ("pyarrow",)  # it writes every file
 SIGNS = (MANIFEST, "marks", "scratch")  # what only a step's folder holds
 PLACE_OF_SOURCE = {"path", "priority"}  # where files lie and whose twin stays: no byte of the source's own step
@@ -118,7 +119,7 @@ def _tail(config: Config, number: int, before: list[str]) -> list[Planned]:
     parameters = config.tokenizer.parameters()
     recipe = _recipe("tokenizer", config.tokenizer.version, parameters, config.tokenizer.packages, before)
     out.append(_planned("tokenizer", "tokenizer", number, recipe, workdir, config.tokenizer))
-    recipe = _recipe("encode", 1, {}, ("tokenizers",), [*before, out[-1].address])
+    recipe = _recipe("encode", ENCODE_VERSION, {}, ("tokenizers",), [*before, out[-1].address])
     out.append(_planned("encode", "encode", number + 1, recipe, workdir, None))
     if config.pack is not None:
         recipe = _recipe(

@@ -25,11 +25,12 @@ from pipeline import remembered, report
 from pipeline.config import Config
 from pipeline.engine import Engine
 from pipeline.engine.local import LocalEngine
-from pipeline.errors import RunError
+from pipeline.errors import InputError, RunError
 from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
+from pipeline.report import Report
 from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
@@ -46,7 +47,7 @@ from pipeline.store.counts import total
 from pipeline.store.files import TEMPORARY, read_table, sweep, write_bytes
 from pipeline.store.lock import Lock, owned
 from pipeline.store.place import is_local
-from pipeline.store.step import Step
+from pipeline.store.step import Step, faults
 
 PACKED = "packed"  # a link in the workdir to the packed folder of the last run
 
@@ -59,6 +60,7 @@ class Result:
     made: list[str]  # folders of the steps that were made now
     packed: Path | None
     report: Path
+    gathered: Report
     seconds: float
 
 
@@ -72,6 +74,16 @@ class _Run:
     planned: list[Planned]
     lock: Lock
     made: list[str] = field(default_factory=list)
+
+    def check_sealed(self) -> None:
+        """Refuses to build on a sealed step of which a file is gone or cut off: that costs a look, not a reading."""
+        for p in self.planned:
+            if p.step.sealed and (found := list(faults(p.step, read=False))):
+                more = f", and {len(found) - 1} more files" if len(found) > 1 else ""
+                raise InputError(
+                    f"{p.step.folder} is damaged: {found[0]}{more}",
+                    hint=f"rm -r {p.step.folder} and run again: only that step is made again",
+                )
 
     def tell_others(self) -> None:
         """Says whose corpus this folder holds already: the report and the link to the packed rows change hands."""
@@ -87,7 +99,7 @@ class _Run:
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         encode = any(p.kind == "encode" for p in todo)
         if tasks := warm.tasks(stages, encode, self.engine.here):
-            self.talk.begin("prepare kernels", len(tasks))
+            self.talk.begin("compile kernels, once", len(tasks))
             for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
@@ -129,6 +141,7 @@ class _Run:
             yield IdentifierWork(identifier.step, identifier.settings, corpus, self._kept()), [identifier]
         if "tokenizer" not in by_kind:
             return
+        self._refuse_nothing()
         tokenizer, encode = by_kind["tokenizer"], by_kind["encode"]
         if not tokenizer.step.sealed:
             yield TokenizerWork(tokenizer.step, tokenizer.settings, corpus, self._kept()), [tokenizer]
@@ -137,6 +150,15 @@ class _Run:
         if "packed" in by_kind and not (packed := by_kind["packed"]).step.sealed:
             work = PackWork(packed.step, packed.settings, tokenizer.step, corpus.then(encode.step))
             yield work, [packed]
+
+    def _refuse_nothing(self) -> None:
+        """A tokenizer and rows of no document at all are a mistake that would look like success."""
+        stages = [p.step.manifest() for p in self.planned if p.kind in ("source", *report.STAGES)]
+        if nothing := report.nothing_left(report.levels(stages), report.drops(stages)):
+            raise RunError(
+                f"{nothing} There is nothing to encode",
+                hint="`pipeline report CONFIG` shows what was dropped and why, `pipeline inspect` what a limit drops",
+            )
 
     def _kept(self) -> list[dict[str, Any]]:
         """Cells of the documents that are left after the last stage."""
@@ -269,6 +291,7 @@ def run(config: Config, talk: Talk) -> Result:
         engine = _engine(config)
         try:
             this = _Run(config, talk, engine, planned, lock)
+            this.check_sealed()
             this.tell_others()
             remembered.remember(config, planned)
             this.warm()
@@ -277,9 +300,10 @@ def run(config: Config, talk: Talk) -> Result:
         finally:
             engine.close()
         packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
-        page = report.write(report.gather([p.step for p in planned]), workdir)
+        gathered = report.gather([p.step for p in planned])
+        page = report.write(gathered, workdir)
         remembered.remember(config, planned, finished=True)
-    return Result(planned, this.made, packed, page, time.monotonic() - started)
+    return Result(planned, this.made, packed, page, gathered, time.monotonic() - started)
 
 
 def tidy(workdir: Path, planned: Sequence[Planned]) -> None:

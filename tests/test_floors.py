@@ -18,6 +18,7 @@ PIPELINE_FLOORS = [
     ["plan", "progress", "describe"],
     ["run", "remembered", "trace", "inspection"],
     ["cli"],
+    ["__main__"],
 ]
 
 

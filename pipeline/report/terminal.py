@@ -6,6 +6,8 @@ colour or move anything. It must never print by itself but in `print_table`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -53,8 +55,15 @@ def terminal_table(report: Report) -> Table:
 def print_table(report: Report, console: Console) -> None:
     """The table, and the warnings below it."""
     console.print(terminal_table(report))
+    print_warnings(report, console)
+
+
+def print_warnings(report: Report, console: Console, levels: Sequence[str] = ("error", "warning", "notice")) -> None:
+    """A line for each warning of these levels; errors are red."""
     for warning in report.warnings:
-        console.print(Text(f"{warning['level']}: {visible(warning['text'])}"))
+        if warning["level"] in levels:
+            style = "bold red" if warning["level"] == "error" else ""
+            console.print(Text(f"{warning['level']}: {visible(warning['text'])}", style=style))
 
 
 def _title(report: Report) -> str:

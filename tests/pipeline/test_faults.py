@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,22 @@ def test_bytes_broken_in_a_layer_that_the_next_run_builds_on_are_told_with_shard
     assert "pipeline verify" in caught.value.hint
     with pytest.raises(InputError, match="tracing"):
         trace(made.steps, "a/a.jsonl#7")
+
+
+@pytest.mark.parametrize("how", ["missing", "bytes instead of"])
+def test_a_file_of_a_finished_step_that_is_gone_or_cut_off_is_told_and_its_step_made_again(tmp_path, how):
+    write_jsonl(tmp_path / "a.jsonl", [f"some text, number {i}" for i in range(50)])
+    made = config(tmp_path, stages=["normalize", "measure"])
+    whole = sealed(first := go(made))
+    folder = first.steps[2].step.folder
+    (layer,) = (folder / "layers").iterdir()
+    layer.unlink() if how == "missing" else layer.write_bytes(layer.read_bytes()[:-1])
+    with pytest.raises(InputError, match=rf"02-measure-.* is damaged: layers/.*{how}") as caught:
+        go(made)
+    assert f"rm -r {folder} and run again" in caught.value.hint
+    shutil.rmtree(folder)
+    again = go(made)
+    assert again.made == [folder.name] and sealed(again) == whole
 
 
 def test_broken_records_of_one_archive_are_records_not_files(tmp_path):

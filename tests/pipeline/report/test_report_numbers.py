@@ -181,7 +181,7 @@ def said(report):
 def test_a_language_that_vanished_is_named(made):
     made.source("s", [("a", "yo", "x"), ("b", "sw", "x")])
     made.stage("keep", {"a": ("words", 1.0, 5.0)})
-    assert "1 language vanished: all documents of Yoruba (1) were dropped." in said(gather(made.steps))
+    assert "1 language vanished: all documents of Yoruba (1, most at keep) were dropped." in said(gather(made.steps))
 
 
 def test_a_language_that_was_only_found_and_is_gone_is_no_loss_of_the_sources(made):
@@ -189,8 +189,27 @@ def test_a_language_that_was_only_found_and_is_gone_is_no_loss_of_the_sources(ma
     made.stage("identify", lang={"a": "so"})
     made.stage("keep", {"a": ("declared", 1.0, 5.0)})
     report = gather(made.steps)
-    assert "No source declares so (1): all documents that were found to be of these were dropped." in said(report)
+    told = "Nothing is left of languages that were found, which no source declares: so (1, most at keep)."
+    assert told in said(report)
     assert "vanished" not in said(report)
+
+
+def test_a_corpus_of_which_nothing_is_left_is_an_error_that_names_the_stage_and_its_reason(made):
+    made.source("s", [(name, "und", "x") for name in "abcd"])
+    made.stage("identify", lang=dict.fromkeys("abcd", "en"))
+    made.stage("keep", {"a": ("length", 1.0, 5.0), "b": ("words", 1.0, 5.0), "c": ("words", 1.0, 5.0)})
+    made.stage("dedup_exact", {"d": ("exact_duplicate",)})
+    first, *others = gather(made.steps).warnings
+    assert first["level"] == "error"
+    assert first["text"] == "Nothing is left of 4 records: keep dropped 3 of them (words)."
+    assert "Nothing is left of languages found: English (4, most at keep)." in [w["text"] for w in others]
+
+
+def test_a_source_without_a_document_is_told(made):
+    made.source("full", [("a", "sw", "x")])
+    made.source("void", [])
+    assert "There is no document in the source void." in said(gather(made.steps))
+    assert "source full" not in said(gather(made.steps))
 
 
 def test_a_language_that_no_source_declares_and_that_is_kept_is_named(made):
