@@ -45,9 +45,7 @@ class Seen:
         found = sizes(self.folder)
         names = [name for name in found if name.startswith(MARKS) and name.endswith(ENDING)]
         tasks = {name.removeprefix(MARKS).removesuffix(ENDING): name for name in names}
-        self._known = {
-            task: mark for task, mark in self._known.items() if task in tasks
-        }  # one may be gone
+        self._known = {task: mark for task, mark in self._known.items() if task in tasks}  # one may be gone
         for task, content in self._read({task: name for task, name in tasks.items() if task not in self._known}):
             try:
                 mark = json.loads(content)
