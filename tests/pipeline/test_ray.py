@@ -171,6 +171,7 @@ def test_a_lost_worker_and_a_lost_node_change_no_byte(cluster, local, tmp_path):
     assert not [p for p in (tmp_path / "run").iterdir() if p.name.startswith(".tmp-")]
 
 
+@pytest.mark.torture  # half a minute: a driver of its own loads everything anew
 def test_a_killed_driver_ends_its_tasks_and_the_next_run_has_the_same_bytes(cluster, local, tmp_path):
     folder, wanted = local
     sources = [{"jsonl": {"name": "src", "path": str(folder / "*.jsonl")}}]
