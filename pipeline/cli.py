@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import config as configs
-from pipeline import describe
+from pipeline import describe, remembered
 from pipeline import report as reports
 from pipeline.adopt import adopt
 from pipeline.errors import InputError, SeedbedError
@@ -52,7 +52,12 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="a YAML config, such as configs/demo.yaml")]
+ConfigPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="a YAML config, such as configs/demo.yaml; paths in it begin at the current folder"
+    ),
+]
 Workdir = Annotated[str | None, typer.Option(help="folder of the steps; overrides run.workdir")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 
@@ -60,6 +65,20 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 def load(path: Path, workdir: str | None, **more: Any) -> configs.Config:
     overrides = {"workdir": workdir, **more}
     return configs.load(path, {k: v for k, v in overrides.items() if v is not None})
+
+
+def load_to_look(path: Path, workdir: str | None) -> configs.Config:
+    """A config whose steps are to be looked at: its sources may have been put away since."""
+    overrides = {} if workdir is None else {"workdir": workdir}
+    return configs.load(path, overrides, to_read=False)
+
+
+def standing(config: configs.Config) -> remembered.Standing:
+    """Its steps as they were made last; what differs from the config as it is now is said."""
+    found = remembered.as_it_stands(config)
+    for note in found.notes:
+        print(f"note: {_visible(note).replace('CONFIG', str(config.path))}", file=sys.stderr)
+    return found
 
 
 def console(stderr: bool = False) -> Console:
@@ -76,6 +95,8 @@ def run(
     memory: Annotated[
         str | None, typer.Option(help="bound on all processes together, such as 8GB; changes no byte")
     ] = None,
+    engine: Annotated[str | None, typer.Option(help="local, or ray for a cluster; changes no byte")] = None,
+    address: Annotated[str | None, typer.Option(help="of the Ray cluster: auto, or host:port")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -86,9 +107,10 @@ def run(
         \b
         pipeline run configs/demo.yaml
         pipeline run configs/demo.yaml --workers 8 --memory 32GB
+        pipeline run configs/demo.yaml --engine ray --address auto --workdir s3://bucket/demo
     """
     count = int(workers) if workers is not None and workers.isdecimal() else workers
-    loaded = load(config, workdir, workers=count, memory=memory)
+    loaded = load(config, workdir, workers=count, memory=memory, engine=engine, address=address)
     voice = talk(quiet or as_json)
     try:
         result = run_config(loaded, voice)
@@ -96,6 +118,8 @@ def run(
         print("stopped; the same command goes on where this one stopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     steps = [_state(p) for p in result.steps]
+    if quiet or as_json:
+        reports.print_warnings(result.gathered, console(stderr=True), levels=("error",))
     if as_json:
         out = {"steps": steps, "made": result.made, "seconds": round(result.seconds, 3)}
         print(
@@ -103,7 +127,7 @@ def run(
         )
         return
     if not quiet:
-        reports.print_table(reports.gather([p.step for p in result.steps]), console(stderr=True))
+        reports.print_table(result.gathered, console(stderr=True))
         made = f"made {len(result.made)} of {len(result.steps)} steps" if result.made else "all steps stood already"
         voice.say(f"{made} in {result.seconds:.1f} s")
     print(f"report  {result.report}")
@@ -191,17 +215,20 @@ def report(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False)
 
     pipeline report configs/demo.yaml
     """
-    loaded = load(config, workdir)
-    steps = [p.step for p in plan(loaded) if p.step.sealed]
+    loaded = load_to_look(config, workdir)
+    planned = standing(loaded).planned
+    steps = [p.step for p in planned if p.step.sealed]
     if not steps:
         raise InputError(f"no step of {config} stands in {loaded.run.workdir}", hint=f"pipeline run {config}")
     gathered = reports.gather(steps)
-    page = reports.write(gathered, loaded.run.workdir)
+    whole = len(steps) == len(planned) or not any(run.finished for run in remembered.runs(loaded.run.workdir))
+    page = reports.write(gathered, loaded.run.workdir) if whole else None
     if as_json:
-        print((page.parent / "report.json").read_text("utf-8"))
+        print(json.dumps(gathered.to_json(), ensure_ascii=False))
         return
     reports.print_table(gathered, console())
-    print(f"report  {page}", file=sys.stderr)
+    said = f"report  {page}" if page else "the report of the last whole run stays as it is: this is a part of one"
+    print(said, file=sys.stderr)
 
 
 @app.command()
@@ -229,11 +256,11 @@ def inspect(
         pipeline inspect configs/demo.yaml --measure word_repetition
         pipeline inspect configs/demo.yaml --measure word_repetition --lang sw --high 0.1
     """
-    loaded = load(config, workdir)
+    loaded = load_to_look(config, workdir)
     where = Where(source=source or None, kind=kind)
     langs = tuple(canonical(code) for code in lang or ())
     question = Question(measure, langs, where, low, high, step, samples)
-    found = inspect_measure(plan(loaded), question, loaded.run.memory_bytes)
+    found = inspect_measure(standing(loaded).planned, question, loaded.run.memory_bytes)
     if as_json:
         print(json.dumps(found.to_json(), ensure_ascii=False))
         return
@@ -253,7 +280,7 @@ def trace(
 
     pipeline trace configs/demo.yaml 'udhr/sw.jsonl.zst#7'
     """
-    life = trace_document(plan(load(config, workdir)), document)
+    life = trace_document(standing(load_to_look(config, workdir)).planned, document)
     if as_json:
         print(json.dumps({"id": life.id, "events": life.events, "text": life.text}, ensure_ascii=False))
         return
@@ -280,7 +307,7 @@ def verify(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False)
 
     pipeline verify configs/demo.yaml
     """
-    sealed = [p.step for p in plan(load(config, workdir)) if p.step.sealed]
+    sealed = [p.step for p in standing(load_to_look(config, workdir)).planned if p.step.sealed]
     if not sealed:
         raise InputError(f"no step of {config} stands, as it is now: nothing was read", hint=f"pipeline plan {config}")
     found = {step.folder.name: list(faults(step)) for step in sealed}
@@ -300,15 +327,25 @@ def prune(
     config: ConfigPath,
     workdir: Workdir = None,
     yes: Annotated[bool, typer.Option("--yes", help="remove them; without it they are only named")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="also what other configs need, and the last run where CONFIG changed since")
+    ] = False,
 ) -> None:
     """Remove steps in the workdir that CONFIG does not use (left by earlier parameters).
 
-    pipeline prune configs/demo.yaml          # name them
-    pipeline prune configs/demo.yaml --yes    # remove them
+    What the last run needs stays until CONFIG has run again, and what other configs need stays.
+
+        \b
+        pipeline prune configs/demo.yaml          # name them
+        pipeline prune configs/demo.yaml --yes    # remove them
     """
-    loaded = load(config, workdir)
+    loaded = load_to_look(config, workdir)
     with owned(loaded.run.workdir):
-        used = {p.step.folder for p in plan(loaded)}
+        stands = standing(loaded)
+        used = {p.step.folder for p in (stands.now if everything else [*stands.now, *stands.planned])}
+        for whose, folders in [] if everything else remembered.needed(loaded, stands):
+            used |= folders
+            print(f"kept     {len(folders)} steps of {whose} (`--all` removes them too)", file=sys.stderr)
         found = strangers(loaded, used)
         for folder in found:
             size = sum(sizes(folder).values())

@@ -11,12 +11,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 
+from pipeline.document import CODE, TEXT
 from pipeline.errors import ConfigError
 from pipeline.identifier import IdentifierConfig
 from pipeline.pack import PackConfig
@@ -46,7 +48,12 @@ class RunSettings(BaseModel):
     workers: int | None = Field(
         None, description="processes; `auto`: one a core, fewer where memory would not hold them"
     )
-    engine: Literal["local"] = Field("local", description="what runs the tasks")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="what runs the tasks: processes here, or a Ray cluster"
+    )
+    address: str | None = Field(
+        None, description="of the Ray cluster: `auto`, or host:port; without one Ray runs on this machine alone"
+    )
     max_bad: Share = Field(
         0.01, description="share of records (and of files) that may be unreadable before the run stops"
     )
@@ -67,6 +74,21 @@ class RunSettings(BaseModel):
         if value is not None and value < 1:
             raise ValueError("must be 1 or more, or auto")
         return value
+
+    @field_validator("address")
+    @classmethod
+    def _a_node(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("ray://"):
+            raise ValueError(
+                "must be `auto` or host:port: start the run on a node of the cluster, not through a client"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _whose_address(self) -> RunSettings:
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("an address is for `engine: ray`")
+        return self
 
     @property
     def memory_bytes(self) -> int:
@@ -89,6 +111,7 @@ class Config(BaseModel):
     tokenizer: TokenizerConfig | None = None
     pack: PackConfig | None = None
     shard_size: Size = 16_000_000  # bytes of text after which a shard is cut
+    path: Path | None = None  # where it was read
 
 
 def machine_cores() -> int:
@@ -109,23 +132,25 @@ def machine_memory() -> int:
     return min(limits)
 
 
-def load(path: Path, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Reads and checks a config; `overrides` replace keys of `run:`. Raises ConfigError with all mistakes in one go."""
+def load(path: Path, overrides: Mapping[str, Any] | None = None, to_read: bool = True) -> Config:
+    """Reads and checks a config; `overrides` replace keys of `run:`. Raises ConfigError with all mistakes in one go.
+
+    That files of its sources are not there is no mistake where they are not `to_read`."""
     raw = load_yaml(path)
     raw["run"] = (
         {**(raw.get("run") or {}), **(overrides or {})} if isinstance(raw.get("run", {}), dict | None) else raw["run"]
     )
     problems: Problems = []
-    config = parse(raw, problems)
+    config = parse(raw, problems, to_read)
     if problems or config is None:
         many = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
         raise ConfigError(
             f"{path} has {many}:\n  - " + "\n  - ".join(problems), hint="`pipeline stages` shows what there is"
         )
-    return config
+    return config.model_copy(update={"path": path})
 
 
-def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
+def parse(raw: Mapping[str, Any], problems: Problems, to_read: bool = True) -> Config | None:
     """A Config from what YAML gave, or None; says what is wrong in `problems`."""
     for name in raw:
         if name not in SECTIONS:
@@ -143,7 +168,10 @@ def parse(raw: Mapping[str, Any], problems: Problems) -> Config | None:
     shard_size = _shard_size(raw, problems)
     _check_names([s for s in sources if s], problems)
     _check_needs(stages, problems)
-    _check_files([s for s in sources if s], problems)
+    if all(sources):
+        _check_where(stages, [s.name for s in sources if s], problems)
+    if to_read:
+        _check_files([s for s in sources if s], problems)
     if problems:
         return None
     ordered = sorted((s for s in sources if s), key=lambda s: (s.priority, s.name))
@@ -289,6 +317,25 @@ def _check_needs(stages: list[Stage | None], problems: Problems) -> None:
                 )
                 problems.append(f"stages[{i}].{stage.name}: {name!r} was never measured; {mend}")
         written.update(stage.writes)
+
+
+def _check_where(stages: list[Stage | None], sources: list[str], problems: Problems) -> None:
+    """A source or a kind that there is not would turn its stage off in silence. Languages are known when found."""
+    known = {"source": sources, "kind": [TEXT, CODE]}
+    for i, stage in enumerate(stages):
+        if stage is None or stage.where is None:
+            continue
+        for field, names in known.items():
+            for pattern in getattr(stage.where, field) or ():
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    place = f"stages[{i}].{stage.name}.where.{field}"
+                    problems.append(_no_match(place, field, pattern, names))
+
+
+def _no_match(where: str, field: str, pattern: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(pattern, known, n=1, cutoff=0.5)
+    mend = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"{where}: no {field} matches {pattern!r}; {mend}"
 
 
 def _check_files(sources: list[Source], problems: Problems) -> None:

@@ -11,7 +11,7 @@ says what a change of the config makes again, and what stands already.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +26,7 @@ from pipeline.store.index import find_index
 from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
+ENCODE_VERSION = 2  # 2: words of the text that is encoded
 ALWAYS = ("pyarrow",)  # it writes every file
 SIGNS = (MANIFEST, "marks", "scratch")  # what only a step's folder holds
 PLACE_OF_SOURCE = {"path", "priority"}  # where files lie and whose twin stays: no byte of the source's own step
@@ -46,11 +47,15 @@ class Planned:
         return self.step.address
 
 
-def plan(config: Config) -> list[Planned]:
-    """All steps of a config, in order. Reads the input files' bytes once for their digests (remembered)."""
+def plan(config: Config, inputs: Mapping[str, Any] | None = None) -> list[Planned]:
+    """All steps of a config, in order. Reads the input files' bytes once for their digests (remembered).
+
+    Of a source that `inputs` names no file is looked at: what its input is stands there, as a recipe has it."""
     workdir = config.run.workdir
     prints = Fingerprints(workdir / ".fingerprints.json")
-    sources = [_source(source, config.shard_size, prints, workdir) for source in config.sources]
+    known = inputs or {}
+    given = [known[source.name] if source.name in known else source.identity(prints.of) for source in config.sources]
+    sources = [_source(*pair, config.shard_size, workdir) for pair in zip(config.sources, given, strict=True)]
     steps = list(sources)
     before = [planned.address for planned in sources]
     for number, stage in enumerate(config.stages, 1):
@@ -80,10 +85,10 @@ def _recipe(
     }
 
 
-def _source(source: Source, shard_size: int, prints: Fingerprints, workdir: Path) -> Planned:
+def _source(source: Source, given: Any, shard_size: int, workdir: Path) -> Planned:
     parameters = source.model_dump(mode="json", exclude=PLACE_OF_SOURCE)
     recipe = _recipe(f"source.{source.type}", source.version, parameters, source.packages, [], shard_size=shard_size)
-    recipe["input"] = source.identity(prints.of)
+    recipe["input"] = given
     return _planned(f"source.{source.name}", "source", 0, recipe, workdir, source)
 
 
@@ -114,7 +119,7 @@ def _tail(config: Config, number: int, before: list[str]) -> list[Planned]:
     parameters = config.tokenizer.parameters()
     recipe = _recipe("tokenizer", config.tokenizer.version, parameters, config.tokenizer.packages, before)
     out.append(_planned("tokenizer", "tokenizer", number, recipe, workdir, config.tokenizer))
-    recipe = _recipe("encode", 1, {}, ("tokenizers",), [*before, out[-1].address])
+    recipe = _recipe("encode", ENCODE_VERSION, {}, ("tokenizers",), [*before, out[-1].address])
     out.append(_planned("encode", "encode", number + 1, recipe, workdir, None))
     if config.pack is not None:
         recipe = _recipe(

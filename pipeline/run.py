@@ -21,15 +21,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import report
+from pipeline import remembered, report
 from pipeline.config import Config
 from pipeline.engine import Engine
 from pipeline.engine.local import LocalEngine
-from pipeline.errors import RunError
+from pipeline.errors import InputError, RunError
 from pipeline.fingerprint import Fingerprints
 from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
+from pipeline.report import Report
 from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
@@ -43,10 +44,10 @@ from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
 from pipeline.steps.spans import SpansWork
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
-from pipeline.store.files import read_table, sweep, write_bytes
+from pipeline.store.files import TEMPORARY, read_table, sweep, write_bytes
 from pipeline.store.lock import Lock, owned
 from pipeline.store.place import is_local
-from pipeline.store.step import Step
+from pipeline.store.step import Step, faults
 
 PACKED = "packed"  # a link in the workdir to the packed folder of the last run
 
@@ -59,6 +60,7 @@ class Result:
     made: list[str]  # folders of the steps that were made now
     packed: Path | None
     report: Path
+    gathered: Report
     seconds: float
 
 
@@ -73,23 +75,32 @@ class _Run:
     lock: Lock
     made: list[str] = field(default_factory=list)
 
-    def tidy(self) -> None:
-        """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
-        if is_local(self.config.run.workdir):
-            for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
-                leftover.unlink()
+    def check_sealed(self) -> None:
+        """Refuses to build on a sealed step of which a file is gone or cut off: that costs a look, not a reading."""
         for p in self.planned:
-            sweep(p.step.folder)
-            if p.step.sealed:
-                p.step.tidy()
+            if p.step.sealed and (found := list(faults(p.step, read=False))):
+                more = f", and {len(found) - 1} more files" if len(found) > 1 else ""
+                raise InputError(
+                    f"{p.step.folder} is damaged: {found[0]}{more}",
+                    hint=f"rm -r {p.step.folder} and run again: only that step is made again",
+                )
+
+    def tell_others(self) -> None:
+        """Says whose corpus this folder holds already: the report and the link to the packed rows change hands."""
+        if names := ", ".join(run.name for run in remembered.others(self.config)):
+            where = self.config.run.workdir
+            self.talk.say(
+                f"  {where} holds the corpus of {names} too; its report and `{PACKED}` are now of this config"
+            )
 
     def warm(self) -> None:
         """Compiles the kernels that the steps to be made need, if no run before has."""
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
-        if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
-            self.talk.begin("prepare kernels", len(tasks))
-            for _ in self.engine.run(tasks):
+        encode = any(p.kind == "encode" for p in todo)
+        if tasks := warm.tasks(stages, encode, self.engine.here):
+            self.talk.begin("compile kernels, once", len(tasks))
+            for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
 
@@ -122,7 +133,7 @@ class _Run:
             return PartsWork(some[0].step, some[0].settings, corpus)
         if isinstance(some[0].settings, SpanStage):
             return SpansWork(some[0].step, some[0].settings, corpus)
-        return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
+        return CorpusWork(some[0].step, some[0].settings, corpus, self.engine.memory)
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
         by_kind = {p.kind: p for p in self.planned}
@@ -130,6 +141,7 @@ class _Run:
             yield IdentifierWork(identifier.step, identifier.settings, corpus, self._kept()), [identifier]
         if "tokenizer" not in by_kind:
             return
+        self._refuse_nothing()
         tokenizer, encode = by_kind["tokenizer"], by_kind["encode"]
         if not tokenizer.step.sealed:
             yield TokenizerWork(tokenizer.step, tokenizer.settings, corpus, self._kept()), [tokenizer]
@@ -138,6 +150,15 @@ class _Run:
         if "packed" in by_kind and not (packed := by_kind["packed"]).step.sealed:
             work = PackWork(packed.step, packed.settings, tokenizer.step, corpus.then(encode.step))
             yield work, [packed]
+
+    def _refuse_nothing(self) -> None:
+        """A tokenizer and rows of no document at all are a mistake that would look like success."""
+        stages = [p.step.manifest() for p in self.planned if p.kind in ("source", *report.STAGES)]
+        if nothing := report.nothing_left(report.levels(stages), report.drops(stages)):
+            raise RunError(
+                f"{nothing} There is nothing to encode",
+                hint="`pipeline report CONFIG` shows what was dropped and why, `pipeline inspect` what a limit drops",
+            )
 
     def _kept(self) -> list[dict[str, Any]]:
         """Cells of the documents that are left after the last stage."""
@@ -152,7 +173,7 @@ class _Run:
                 self.talk.say(f"  {p.name}: {remark}")
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
-        documents = size = 0
+        documents = size = largest = 0
         with PeakMemory() as memory:
             for tasks in work.phases():
                 if not tasks:
@@ -166,6 +187,7 @@ class _Run:
                 try:
                     for task, result in self.engine.run(tasks):
                         seconds[task.name] += result["seconds"]
+                        largest = max(largest, result.get("peak_memory", 0))  # of a task on another machine
                         gone.update({name: result.get(name, 0) for name in ("documents", "bytes")})
                         self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
                         self.lock.hold()
@@ -181,8 +203,9 @@ class _Run:
             "task_seconds": dict(seconds),
             "documents": documents,
             "bytes": size,
-            "peak_memory": memory.peak,
-            "workers": self.config.run.worker_count,
+            "peak_memory": max(memory.peak, largest),
+            "workers": self.engine.workers,
+            "engine": self.config.run.engine,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         }
         for p in planned:
@@ -257,21 +280,51 @@ def _worst(ledgers: Sequence[Path], harmless: Sequence[str], most: int = 5) -> l
 def run(config: Config, talk: Talk) -> Result:
     """Makes what is not there. Raises RunError or InputError; what was finished stays, the next run goes on there."""
     started = time.monotonic()
+    if config.run.engine == "ray" and is_local(config.run.workdir):  # a worker stands in another folder
+        config = config.model_copy(
+            update={"run": config.run.model_copy(update={"workdir": config.run.workdir.resolve()})}
+        )
     workdir = config.run.workdir
     with owned(workdir) as lock:
-        engine = LocalEngine(config.run.worker_count, config.run.memory_bytes)
+        planned = plan(config)
+        tidy(workdir, planned)
+        engine = _engine(config)
         try:
-            planned = plan(config)
             this = _Run(config, talk, engine, planned, lock)
-            this.tidy()
+            this.check_sealed()
+            this.tell_others()
+            remembered.remember(config, planned)
             this.warm()
             for work, some in this.works():
                 this.make(work, some)
         finally:
             engine.close()
         packed = _link(workdir, next((p.step for p in planned if p.kind == "packed"), None))
-        page = report.write(report.gather([p.step for p in planned]), workdir)
-    return Result(planned, this.made, packed, page, time.monotonic() - started)
+        gathered = report.gather([p.step for p in planned])
+        page = report.write(gathered, workdir)
+        remembered.remember(config, planned, finished=True)
+    return Result(planned, this.made, packed, page, gathered, time.monotonic() - started)
+
+
+def tidy(workdir: Path, planned: Sequence[Planned]) -> None:
+    """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
+    if is_local(workdir):
+        for pattern in (f".{PACKED}-*", f"{TEMPORARY}*"):
+            for leftover in workdir.glob(pattern):
+                leftover.unlink()
+    for p in planned:
+        sweep(p.step.folder)
+        if p.step.sealed:
+            p.step.tidy()
+
+
+def _engine(config: Config) -> Engine:
+    settings = config.run
+    if settings.engine == "local":
+        return LocalEngine(settings.worker_count, settings.memory_bytes)
+    from pipeline.engine.ray import RayEngine  # only where it is asked for: Ray need not be installed
+
+    return RayEngine(settings.address, settings.worker_count, settings.memory_bytes, settings.workdir)
 
 
 def _link(workdir: Path, packed: Step | None) -> Path | None:

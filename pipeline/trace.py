@@ -18,7 +18,7 @@ from pipeline.document import DOCUMENT
 from pipeline.errors import InputError
 from pipeline.plan import Planned
 from pipeline.steps.source import shards_of
-from pipeline.store.files import read_table
+from pipeline.store.files import legible, read_table
 from pipeline.store.layers import KEPT, Shard, overlay, read_shard
 from pipeline.store.ledger import LEDGER
 
@@ -44,9 +44,10 @@ def trace(planned: Sequence[Planned], identity: str) -> Life:
     for source in sources:
         if identity.startswith(f"{source.settings.name}/"):
             for shard in shards_of(source.step, source.settings.name, 0):
-                if _begin(life, source, shard):
-                    _follow(life, planned, shard)
-                    return life
+                with legible(f"tracing {identity!r} in shard {shard.key}"):
+                    if _begin(life, source, shard):
+                        _follow(life, planned, shard)
+                        return life
     names = ", ".join(source.settings.name for source in sources) or "none that has been read"
     hint = f"ids are <source>/<path>#<row>; sources: {names}"
     raise InputError(f"no document {identity!r}", hint if "#" in identity else f"{hint}; try {identity}#0")

@@ -16,8 +16,9 @@ PIPELINE_FLOORS = [
     ["steps"],
     ["config", "report", "adopt"],
     ["plan", "progress", "describe"],
-    ["run", "trace", "inspection"],
+    ["run", "remembered", "trace", "inspection"],
     ["cli"],
+    ["__main__"],
 ]
 
 

@@ -10,12 +10,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.report.card import render_card
+from pipeline.report.levels import STAGES, drops, levels
 from pipeline.report.numbers import Report, gather
 from pipeline.report.page import render_page
-from pipeline.report.terminal import print_table, terminal_table
+from pipeline.report.terminal import print_table, print_warnings, terminal_table
+from pipeline.report.warn import nothing_left
 from pipeline.store.files import write_json, written_whole
 
-__all__ = ["Report", "gather", "print_table", "terminal_table", "write"]
+__all__ = [
+    "STAGES",
+    "Report",
+    "drops",
+    "gather",
+    "levels",
+    "nothing_left",
+    "print_table",
+    "print_warnings",
+    "terminal_table",
+    "write",
+]
 
 
 def write(report: Report, workdir: Path) -> Path:

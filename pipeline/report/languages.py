@@ -26,7 +26,7 @@ def rows(funnel: Sequence[Level], manifests: Sequence[Manifest]) -> list[Row]:
 
     documents, bytes              at the end of the funnel
     documents_in, bytes_in        under this name: what stayed plus what was dropped since languages were set
-    kept                          documents / documents_in
+    kept, kept_bytes              documents / documents_in, bytes / bytes_in
     tokens, train, valid          of the packed folder where there is one, else as encoded; None before `encode`
     share, temperature, epochs    of tokens (of bytes before `encode`); the last two by alpha
     tokens_per_word, bytes_per_token, words    None where not known
@@ -88,6 +88,7 @@ def _books(lang: str, funnel: Sequence[Level], named: Level) -> Row:
         "documents_in": came,
         "bytes_in": came_bytes,
         "kept": end["documents"] / came if came else None,
+        "kept_bytes": end["bytes"] / came_bytes if came_bytes else None,
     }
 
 

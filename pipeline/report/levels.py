@@ -1,12 +1,14 @@
 """The books: what came to each level of the funnel, what stayed, what was dropped and why; from the manifests' cells
 alone.
 
-    manifests, sources first -> [{label, address, documents, bytes, dropped, dropped_bytes, languages}, ...]
-    languages: {lang: {documents, bytes, dropped, dropped_bytes, arrived}}
+    manifests, sources first -> [{label, address, documents, bytes, dropped, dropped_bytes, edited_bytes, languages}]
+    languages: {lang: {documents, bytes, dropped, dropped_bytes, edited_bytes, arrived}}
 
 All sources together are the first level; each stage is one more. A stage may give a document another language
 (`identify`), so a language can gain: `arrived` is how many documents came to it under another name. Within a level,
-what came is what stayed and what was dropped: no share of a loss can pass 1. It must never read a file.
+what came is what stayed and what was dropped: no share of a loss can pass 1. `edited_bytes` is what edits took out of
+documents that went on (below 0 where they added); of a language it is told only by a stage that renames none. It must
+never read a file.
 """
 
 from __future__ import annotations
@@ -59,6 +61,7 @@ def _level(label: str, address: str, kept: Iterable[Any], dropped: Iterable[Any]
     for lang in before.keys() - languages.keys():  # all of its documents got another name
         languages[lang] = dict.fromkeys(("documents", "bytes", "dropped", "dropped_bytes"), 0)
     for lang, row in languages.items():
+        row["edited_bytes"] = 0
         row["arrived"] = (
             row["documents"] + row["dropped"] - before.get(lang, {"documents": 0})["documents"] if before else 0
         )
@@ -66,7 +69,29 @@ def _level(label: str, address: str, kept: Iterable[Any], dropped: Iterable[Any]
         name: sum(row[name] for row in languages.values())
         for name in ("documents", "bytes", "dropped", "dropped_bytes")
     }
-    return {"label": label, "address": address, **sums, "languages": dict(sorted(languages.items()))}
+    edited = _edited(languages, before) if before else 0
+    return {
+        "label": label,
+        "address": address,
+        **sums,
+        "edited_bytes": edited,
+        "languages": dict(sorted(languages.items())),
+    }
+
+
+def _edited(languages: dict[str, dict[str, int]], before: dict[str, Any]) -> int:
+    """Bytes that came and neither stayed nor were dropped; notes them by language where none was renamed."""
+    came = {lang: row["bytes"] for lang, row in before.items()}
+    gone = {lang: came.get(lang, 0) - row["bytes"] - row["dropped_bytes"] for lang, row in languages.items()}
+    if not any(row["arrived"] for row in languages.values()):
+        for lang, row in languages.items():
+            row["edited_bytes"] = gone[lang]
+    return sum(gone.values())
+
+
+def bytes_lost(row: dict[str, Any]) -> int:
+    """Bytes of text that a level, or a language at it, lost: in dropped documents, and by edits of others."""
+    return row["dropped_bytes"] + max(0, row["edited_bytes"])
 
 
 def naming_level(funnel: Sequence[Level]) -> int:

@@ -31,6 +31,7 @@ from pipeline.report.pictures import (
 )
 from pipeline.report.shapes import bins, clusters, lengths, lsh_curve, median
 from pipeline.report.tables import (
+    contamination_table,
     drop_table,
     funnel_table,
     language_table,
@@ -129,10 +130,14 @@ def _tables(report: Report) -> dict[str, Any]:
         "language_table": language_table(report.languages),
         "funnel_table": funnel_table(report.funnel),
         "losses": [(what, loss_table(report.funnel, report.languages, what)) for what in ("documents", "bytes")],
-        "quiet_stages": [level["label"] for level in report.funnel if not level["dropped"]],
+        "quiet_stages": [
+            level["label"] for level in report.funnel if not level["dropped"] and level["edited_bytes"] <= 0
+        ],
+        "editing": [(level["label"], level["edited_bytes"]) for level in report.funnel if level["edited_bytes"] > 0],
         "drop_table": drop_table(report.drops),
         "reason_table": reason_table(report.drops, report.languages),
         "sample_table": sample_table(report.tokenizer, report.languages),
         "source_table": source_table(report.sources),
         "step_table": step_table(report.steps),
+        "contamination": [{**entry, "table": contamination_table(entry["sets"])} for entry in report.contamination],
     }

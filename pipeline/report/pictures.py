@@ -30,6 +30,7 @@ from pipeline.report.draw import (
     svg,
 )
 from pipeline.report.languages import ALPHAS
+from pipeline.report.levels import bytes_lost
 from pipeline.report.names import GROUPS
 from pipeline.report.wording import count, plural, say_bytes, share, short
 
@@ -138,10 +139,14 @@ def _lollipop(it: Row, y: float, place: float, words: str, unit: str) -> Markup:
 
 
 def funnel_bars(funnel: Sequence[Row], what: str, say: Callable[[float], str]) -> Markup:
-    """What stayed at each level, and behind it, hatched, what that level dropped. `what` is documents or bytes."""
-    lost = "dropped" if what == "documents" else "dropped_bytes"
-    scale = Scale(0, max((level[what] + level[lost] for level in funnel), default=1) or 1)
-    drawn = [_funnel_row(level, i * ROW, level[what], level[lost], scale, say) for i, level in enumerate(funnel)]
+    """What stayed at each level, and behind it, hatched, what that level dropped or edited out. `what` is documents or
+    bytes."""
+    gone = [level["dropped"] if what == "documents" else bytes_lost(level) for level in funnel]
+    scale = Scale(0, max((level[what] + lost for level, lost in zip(funnel, gone, strict=True)), default=1) or 1)
+    drawn = [
+        _funnel_row(level, i * ROW, level[what], lost, scale, say)
+        for i, (level, lost) in enumerate(zip(funnel, gone, strict=True))
+    ]
     return svg(
         *drawn, height=len(funnel) * ROW + 4, title=f"{what} that stayed at each stage", left=STAGE, right=2 * FIGURE
     )
@@ -149,7 +154,7 @@ def funnel_bars(funnel: Sequence[Row], what: str, say: Callable[[float], str]) -
 
 def _funnel_row(level: Row, y: float, kept: int, gone: int, scale: Scale, say: Callable[[float], str]) -> Markup:
     part = gone / (kept + gone) if gone else 0.0
-    says = f"{level['label']}: {say(kept)} stayed, {say(gone)} dropped ({share(part)})"
+    says = f"{level['label']}: {say(kept)} stayed, {say(gone)} went ({share(part)})"
     bars = (_bar(scale(kept), "kept"), _bar(scale(kept + gone) - scale(kept), "gone", start=scale(kept)))
     words = say(kept) + (f"  −{share(part)}" if gone else "")
     return row(y, label(level["label"]), says, *bars[: 2 if gone else 1], figure(words, 2 * FIGURE))

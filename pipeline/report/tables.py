@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.report.levels import UNREADABLE
+from pipeline.report.levels import UNREADABLE, bytes_lost
 from pipeline.report.names import name
 from pipeline.report.wording import count, plural, say_bytes, seconds, share
 
@@ -55,7 +55,19 @@ def _two(value: float) -> str:
 
 def language_table(languages: Sequence[dict[str, Any]]) -> Table:
     """All that is known of each language."""
-    head = ["language", "code", "family", "documents in", "kept", "documents", "text", "tokens", "share", "held out"]
+    head = [
+        "language",
+        "code",
+        "family",
+        "documents in",
+        "kept",
+        "documents",
+        "text kept",
+        "text",
+        "tokens",
+        "share",
+        "held out",
+    ]
     head += [
         "tokens per word",
         "bytes per token",
@@ -74,6 +86,7 @@ def _language_cells(row: dict[str, Any]) -> list[Cell]:
     ]
     cells += [
         number(row["documents"]),
+        number(row["kept_bytes"], share),
         number(row["bytes"], say_bytes),
         number(row["tokens"]),
         number(row["share"], share),
@@ -87,22 +100,24 @@ def _language_cells(row: dict[str, Any]) -> list[Cell]:
 
 def funnel_table(funnel: Sequence[dict[str, Any]]) -> Table:
     """The totals of each level."""
-    head = ["stage", "documents kept", "dropped", "dropped, share", "text kept", "text dropped", "languages"]
+    head = ["stage", "documents kept", "dropped", "dropped, share", "text kept", "text dropped", "text edited out"]
+    head += ["languages"]
     rows = []
     for level in funnel:
         came = level["documents"] + level["dropped"]
         cells = [Cell(level["label"]), number(level["documents"]), number(level["dropped"])]
         cells += [number(level["dropped"] / came if came else None, share), number(level["bytes"], say_bytes)]
-        cells += [number(level["dropped_bytes"], say_bytes)]
+        cells += [number(level["dropped_bytes"], say_bytes), number(max(0, level["edited_bytes"]), say_bytes)]
         cells += [number(sum(1 for row in level["languages"].values() if row["documents"]))]
         rows.append(Line(None, cells))
     return Table("The funnel, level by level", head, rows)
 
 
 def loss_table(funnel: Sequence[dict[str, Any]], languages: Sequence[dict[str, Any]], what: str) -> Table:
-    """Languages by stages: the share of what came to a stage that it dropped. `what` is documents or bytes.
+    """Languages by stages: the share of what came to a stage that it dropped, of bytes also what its edits took out.
 
-    A stage that gives languages has one column more: how many documents each language gained or lost by it."""
+    `what` is documents or bytes. A stage that gives languages has one column more: how many documents each language
+    gained or lost by it."""
     columns = [column for level in funnel for column in _stage_columns(level, what)]
     came, stayed = ("documents_in", "documents") if what == "documents" else ("bytes_in", "bytes")
     rows = []
@@ -112,7 +127,8 @@ def loss_table(funnel: Sequence[dict[str, Any]], languages: Sequence[dict[str, A
         cells = [make(row["lang"]) for _, make in columns]
         rows.append(Line(row["lang"], [Cell(row["name"]), ends[0], *cells, ends[1], kept]))
     head = ["language", f"{what} in", *(name for name, _ in columns), "at the end", "kept"]
-    return Table(f"Share of {what} that each stage dropped, by language", head, rows, heat=True)
+    took = "dropped" if what == "documents" else "dropped or edited out"
+    return Table(f"Share of {what} that each stage {took}, by language", head, rows, heat=True)
 
 
 def _stage_columns(level: dict[str, Any], what: str) -> list[tuple[str, Callable[[str], Cell]]]:
@@ -121,7 +137,7 @@ def _stage_columns(level: dict[str, Any], what: str) -> list[tuple[str, Callable
     out: list[tuple[str, Callable[[str], Cell]]] = []
     if any(row["arrived"] for row in rows.values()):
         out.append((f"{label}: renamed", lambda lang: _renamed(rows.get(lang), label)))
-    if level["dropped"]:
+    if level["dropped"] or (what == "bytes" and any(row["edited_bytes"] > 0 for row in rows.values())):
         out.append((label, lambda lang: _loss(rows.get(lang), label, what)))
     return out
 
@@ -133,12 +149,13 @@ def _renamed(row: dict[str, int] | None, label: str) -> Cell:
 
 
 def _loss(row: dict[str, int] | None, label: str, what: str) -> Cell:
-    lost = "dropped" if what == "documents" else "dropped_bytes"
-    came = row[what] + row[lost] if row else 0
+    lost = 0 if row is None else row["dropped"] if what == "documents" else bytes_lost(row)
+    came = row[what] + lost if row else 0
     if not row or not came:
         return Cell("", -1, title=f"{label}: nothing came")
-    part, say = row[lost] / came, SAY[what]
-    return Cell(share(part) if part else "·", part, _heat(part), f"{label}: {say(row[lost])} of {say(came)} dropped")
+    part, say = lost / came, SAY[what]
+    took = "dropped" if what == "documents" or row["edited_bytes"] <= 0 else "dropped or edited out"
+    return Cell(share(part) if part else "·", part, _heat(part), f"{label}: {say(lost)} of {say(came)} {took}")
 
 
 def _heat(part: float) -> float | None:
@@ -190,6 +207,17 @@ def drop_table(drops: Sequence[dict[str, Any]]) -> Table:
         for d in drops
     ]
     return Table("Reasons", head, rows)
+
+
+def contamination_table(sets: Sequence[dict[str, Any]]) -> Table:
+    """What was found of each evaluation set."""
+    head = ["set", "items", "too short to look for", "found", "found, share", "documents"]
+    rows = []
+    for one in sets:
+        part = one["found"] / one["items"] if one["items"] else None
+        cells = [number(one[name]) for name in ("items", "not_looked_for", "found")]
+        rows.append(Line(None, [Cell(one["name"]), *cells, number(part, share), number(one["documents"])]))
+    return Table("What was found of each evaluation set", head, rows)
 
 
 def sample_table(tokenizer: dict[str, Any] | None, languages: Sequence[dict[str, Any]]) -> Table | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.document import UNDETERMINED
-from pipeline.report.levels import UNREADABLE, Level, imbalances
+from pipeline.report.levels import UNREADABLE, Level, bytes_lost, imbalances
 from pipeline.report.wording import count, plural, share, visible
 from pipeline.sources.codes import MORE, hint
 
@@ -28,19 +28,25 @@ def warnings(
     languages: Sequence[dict[str, Any]],
     sources: Sequence[dict[str, Any]],
     tokenizer: dict[str, Any] | None,
+    drops: Sequence[dict[str, Any]] = (),
 ) -> list[Warning_]:
-    """All warnings; none where all is well."""
+    """All warnings; none where all is well. `drops` are those of `levels.drops`."""
+    halved = _halved(funnel, {row["lang"]: row["name"] for row in languages if row["documents"]})
+    told = {lang for warning in halved for lang in warning["langs"]}
     return [
         *[
             _say("error", f"The books do not balance: {text}. Run `pipeline verify CONFIG`.")
             for text in imbalances(funnel)
         ],
+        *([_say("error", nothing)] if (nothing := nothing_left(funnel, drops)) else []),
+        *_empty(sources),
         *_unreadable(sources),
         *_strange(sources),
         *_vanished(funnel, languages),
         *_undeclared(funnel, languages),
         *_unevaluated(languages),
-        *_halved(funnel, {row["lang"]: row["name"] for row in languages if row["documents"]}),
+        *halved,
+        *_shortened(funnel, [row for row in languages if row["lang"] not in told]),
         *_small_vocabulary(tokenizer),
         *_few_tokens(languages),
     ]
@@ -48,6 +54,25 @@ def warnings(
 
 def _say(level: str, text: str, langs: Sequence[str] = ()) -> Warning_:
     return {"level": level, "text": text, "langs": list(langs)}
+
+
+def nothing_left(funnel: Sequence[Level], drops: Sequence[dict[str, Any]]) -> str:
+    """One sentence where no document is left, with the stage that dropped most and why; else nothing."""
+    if not funnel or funnel[-1]["documents"]:
+        return ""
+    came = funnel[0]["documents"] + funnel[0]["dropped"]
+    if not came:
+        return "Nothing is left: the sources hold no document."
+    worst = max(funnel, key=lambda level: level["dropped"])
+    reasons = [drop for drop in drops if drop["address"] == worst["address"]] if worst is not funnel[0] else []
+    why = f" ({max(reasons, key=lambda drop: drop['documents'])['reason']})" if reasons else ""
+    took = f"{worst['label']} dropped" if worst is not funnel[0] else "not to be read were"
+    return f"Nothing is left of {plural(came, 'record')}: {took} {count(worst['dropped'])} of them{why}."
+
+
+def _empty(sources: Sequence[dict[str, Any]]) -> list[Warning_]:
+    empty = [source["name"] for source in sources if not source["documents_in"]]
+    return [_say("warning", f"There is no document in the source {name}.") for name in empty]
 
 
 def _names(rows: Sequence[dict[str, Any]]) -> str:
@@ -93,13 +118,16 @@ def _vanished(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> l
     out = []
     if dropped := [row for row in gone if row["documents_in"] and row["lang"] in declared]:
         head = plural(len(dropped), "language")
-        text = f"{head} vanished: all documents of {_counted(dropped)} were dropped."
+        text = f"{head} vanished: all documents of {_counted(dropped, funnel)} were dropped."
         out.append(_say("warning", text, [row["lang"] for row in dropped]))
     if renamed := [row for row in gone if not row["documents_in"]]:
         text = f"Every document declared as {_names(renamed)} was found to be of another language."
         out.append(_say("warning", text, [row["lang"] for row in renamed]))
     if found := [row for row in gone if row["documents_in"] and row["lang"] not in declared]:
-        text = f"No source declares {_counted(found)}: all documents that were found to be of these were dropped."
+        which = (
+            "languages that were found, which no source declares" if declared - {UNDETERMINED} else "languages found"
+        )
+        text = f"Nothing is left of {which}: {_counted(found, funnel)}."
         out.append(_say("notice", text, [row["lang"] for row in found]))
     return out
 
@@ -115,8 +143,15 @@ def _undeclared(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) ->
     return [_say("notice", text, [row["lang"] for row in rows])]
 
 
-def _counted(rows: Sequence[dict[str, Any]]) -> str:
-    return _names([{"name": f"{row['name']} ({count(row['documents_in'])})"} for row in rows])
+def _counted(rows: Sequence[dict[str, Any]], funnel: Sequence[Level]) -> str:
+    """Languages with their documents and the stage that dropped most of them."""
+    told = [f"{row['name']} ({count(row['documents_in'])}, most at {_taker(funnel, row['lang'])})" for row in rows]
+    return _names([{"name": name} for name in told])
+
+
+def _taker(funnel: Sequence[Level], lang: str) -> str:
+    """The stage that dropped most documents of a language."""
+    return str(max(funnel, key=lambda level: level["languages"].get(lang, {"dropped": 0})["dropped"])["label"])
 
 
 def _unevaluated(languages: Sequence[dict[str, Any]]) -> list[Warning_]:
@@ -147,6 +182,28 @@ def _halved(funnel: Sequence[Level], names: dict[str, str]) -> list[Warning_]:
                 _say("warning", f"{level['label']} dropped more than half of the documents of {named}{more}.", hit)
             )
     return out
+
+
+def _shortened(funnel: Sequence[Level], languages: Sequence[dict[str, Any]]) -> list[Warning_]:
+    """Languages of which more than half of the text is gone, most often by edits; by the stage that took most of it."""
+    short = [row for row in languages if row["documents"] >= AT_LEAST and row["bytes_in"] and row["kept_bytes"] < HALF]
+    by_stage: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(short, key=lambda row: (row["kept_bytes"], row["lang"])):
+        level = max(funnel, key=lambda level: _text_lost(level, row["lang"]))
+        by_stage.setdefault(level["label"], []).append({**row, "name": f"{row['name']} ({share(row['kept_bytes'])})"})
+    return [
+        _say(
+            "warning",
+            f"Less than half of the text is kept of {_names(rows)}: {label} took most of what is gone.",
+            [row["lang"] for row in rows],
+        )
+        for label, rows in by_stage.items()
+    ]
+
+
+def _text_lost(level: Level, lang: str) -> int:
+    row = level["languages"].get(lang)
+    return bytes_lost(row) if row else 0
 
 
 def _small_vocabulary(tokenizer: dict[str, Any] | None) -> list[Warning_]:

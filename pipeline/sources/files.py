@@ -26,7 +26,8 @@ class FileSource(Source):
 
     path: Paths = Field(
         min_length=1,
-        description="path, pattern (`*`, `**`, `{lang}`) or a list of them; local, or any fsspec URL (s3://, hf://)",
+        description="path, pattern (`*`, `**`, `{lang}`) or a list of them; any fsspec URL (s3://, hf://), or "
+        "local: then from the current folder on, not from the config's",
     )
     kind: Literal["text", "code"] = Field("text", description="what the documents are")
 

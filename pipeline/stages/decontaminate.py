@@ -27,7 +27,7 @@ from pipeline.units import Share
 
 CONTAMINATED, PIECES = "contaminated", "pieces"  # reasons
 SHARE, ITEM, CUTS = "contamination", "contaminated_by", "contamination_cuts"  # columns
-ITEMS, SETS = "item/", "set/"  # begin the names of tallies
+ITEMS, SETS = "item/", "set/"  # begin the names of tallies; the report reads them
 BLANKS = " \t\r\n"
 BETWEEN = "\n\n"  # what stands between two pieces that were not neighbours
 

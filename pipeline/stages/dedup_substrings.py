@@ -18,8 +18,10 @@ cuts      docs, spans -> (row, begin, end)            what goes of each text
 A key that stands HOT times or more would bring too much into one partition (a line of dashes): its windows are
 told one by one, under the hash of all their bytes, so that no key has more rows than there are shards.
 
-Disk, in bytes for each byte of text: 12 * 4 / `length` for the keys; then, for what stands under keys that are met
-twice, each text once a shard, 4 * (40 + 1.25 * `length`) / `length`. docs/dedup.md has measurements.
+Memory: one shard with its runs, at most what `bytes_per_text_byte` says (20 bytes a byte of text at 50 bytes, if all of
+it stands elsewhere), or one partition. Disk: 12 bytes for each key of a shard, and 13 if it is suspect; then, for runs
+under suspects, each content once a shard, 40 bytes and the content, about 1.25 * `length`. There are some 4 / `length`
+runs a byte. docs/dedup.md has measurements.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from pipeline.text.lines import blank
 from pipeline.text.placed_words import Words, placed_words
 from pipeline.text.spans import replaced
 from pipeline.text.windows import content_hashes, contents, first_copies, first_of_each, found, occurrences, stretches
-from pipeline.text.winnow import runs
+from pipeline.text.winnow import gram, runs
 
 HOT = 50_000  # places of a key from which on its windows are told one by one
 MOST, ENOUGH = 20, 1000  # places that a partition tells of the windows that stand most often, out of so many or more
@@ -95,7 +97,10 @@ class DedupSubstrings(SpanStage):
 
     @property
     def bytes_per_text_byte(self) -> float:
-        return 12.0 if self.unit == "bytes" else 24.0
+        # a text of which all stands elsewhere: 170 bytes a run and 1.3 of its content (measured), beside text and words
+        beyond, width, units = (2, 1, 1.0) if self.unit == "bytes" else (10, 8, 0.5)  # the shortest words: "a b c d"
+        windows = self.length - gram(self.length) + 1
+        return beyond + units * 2 / (windows + 1) * (170 + 1.3 * width * (self.length + windows / 2))
 
     def warm(self) -> None:
         text = "".join(chr(97 + i * i % 26) for i in range(99)) + " a" * self.length
@@ -125,28 +130,42 @@ class DedupSubstrings(SpanStage):
 
     def gather(self, docs: pa.Table, suspects: pa.Table) -> Gathered:
         values, offsets = self._units(prose(docs))
-        begins, windows, keys, _ = runs(values, offsets, self.length)
-        known = suspects.column("key").to_numpy()
-        at = found(keys, known)
-        begins, windows, keys, at = (column[at >= 0] for column in (begins, windows, keys, at))
-        hot = suspects.column("hot").to_numpy(zero_copy_only=False)[at]
+        begins, windows, keys, hot = self._suspected(values, offsets, suspects)
         told = self._told_once(values, begins, begins + windows + self.length - 1, np.ones(len(begins), np.int64))
         cold, warm = (told.first[state[told.first]] for state in (~hot, hot))
         single = _places(begins[warm], windows[warm])
         ones = self._told_once(values, single, single + self.length, np.repeat(told.counts[warm], windows[warm]))
-        data, width = values.view(np.uint8), values.itemsize
-        hashes = content_hashes(data, single[ones.first] * width, (single[ones.first] + self.length) * width)
-        key = np.concatenate([keys[cold], hashes])
-        order = np.argsort(key, kind="stable")
-        begin = np.concatenate([begins[cold], single[ones.first]])[order]
-        size = np.concatenate([windows[cold] + self.length - 1, np.full(len(ones.first), self.length)])[order]
-        count = np.concatenate([told.counts[cold], ones.counts[ones.first]])[order]
-        rows = np.searchsorted(offsets, begin, side="right") - 1
+        single, counts = single[ones.first], ones.counts[ones.first]
+        width = values.itemsize
+        hashes = content_hashes(values.view(np.uint8), single * width, (single + self.length) * width)
+        columns = (
+            np.concatenate([keys[cold], hashes]),
+            np.concatenate([begins[cold], single]),
+            np.concatenate([windows[cold], np.ones(len(single), np.int32)]),
+            np.concatenate([told.counts[cold], counts]),
+        )
         doc = docs.column("doc").to_numpy()
-        content = contents(data, begin * width, (begin + size) * width)
-        table = pa.table([key[order], doc[rows], begin - offsets[rows], count, content], schema=CONTENTS)
-        spans = np.concatenate([told.copies, ones.copies])
-        return Gathered(table, self._placed(spans, offsets, doc))
+        copies = self._placed(np.concatenate([told.copies, ones.copies]), offsets, doc)
+        return Gathered(self._contents(values, offsets, doc, columns), copies)
+
+    def _suspected(self, values: np.ndarray, offsets: np.ndarray, suspects: pa.Table) -> tuple[np.ndarray, ...]:
+        """Of the runs under suspects: (m,) where each begins, its windows, its key, and whether that is hot."""
+        begins, windows, keys, _ = runs(values, offsets, self.length)
+        at = found(keys, suspects.column("key").to_numpy())
+        known = at >= 0
+        hot = suspects.column("hot").to_numpy(zero_copy_only=False)[at[known]]
+        return begins[known], windows[known], keys[known], hot
+
+    def _contents(
+        self, values: np.ndarray, offsets: np.ndarray, doc: np.ndarray, columns: tuple[np.ndarray, ...]
+    ) -> pa.Table:
+        """Runs (their keys, begins, windows and counts) as a table of CONTENTS."""
+        order = np.argsort(columns[0], kind="stable")  # equal ones stand in the order of the text
+        key, begin, windows, count = (column[order] for column in columns)
+        rows = np.searchsorted(offsets, begin, side="right") - 1
+        width = values.itemsize
+        content = contents(values.view(np.uint8), begin * width, (begin + windows + self.length - 1) * width)
+        return pa.table([key, doc[rows], begin - offsets[rows], count, content], schema=CONTENTS)
 
     def _told_once(self, values: np.ndarray, begins: np.ndarray, ends: np.ndarray, counts: np.ndarray) -> _Told:
         width = values.itemsize
@@ -189,21 +208,25 @@ class DedupSubstrings(SpanStage):
         bare = replaced(texts, spans, [b""])
         new = replaced(texts, spans, [self.mask.encode()]) if self.mask else bare
         counts = np.bincount(spans[:, 0], minlength=len(texts))
+        gone, dropped = self._dropped(bare, counts)
+        columns = {
+            "text": pc.if_else(pa.array(gone), pa.scalar(None, new.type), new),
+            "repeated_spans": pa.array(counts, pa.int64()),
+        }
+        tallies = {"spans": len(spans), "bytes": int((spans[:, 2] - spans[:, 1]).sum())}
+        return Outcome(columns, dropped, tallies)
+
+    def _dropped(self, bare: pa.Array, counts: np.ndarray) -> tuple[np.ndarray, pa.Table]:
+        """(n,) bool and the lines of the ledger, from what is left of texts and how many spans each lost."""
         left = pc.binary_length(bare).fill_null(0).to_numpy()
         emptied = (counts > 0) & blank(bare)
-        short = (counts > 0) & ~emptied & (left < self.min_left)
-        rows = np.flatnonzero(emptied | short)
-        reason = pa.array(np.where(emptied[rows], EMPTIED, "repeated"), pa.string())
-        value = np.where(emptied[rows], counts[rows], left[rows]).astype(np.float64)
-        limit = pa.array(np.full(len(rows), self.min_left, np.float64), mask=emptied[rows])
-        return Outcome(
-            columns={
-                "text": pc.if_else(pa.array(emptied | short), pa.scalar(None, new.type), new),
-                "repeated_spans": pa.array(counts, pa.int64()),
-            },
-            dropped=dropped_table(rows, reason, value=pa.array(value), limit=limit),
-            tallies={"spans": len(spans), "bytes": int((spans[:, 2] - spans[:, 1]).sum())},
-        )
+        gone = emptied | (counts > 0) & (left < self.min_left)
+        rows = np.flatnonzero(gone)
+        nothing = emptied[rows]
+        reason = pa.array(np.where(nothing, EMPTIED, "repeated"), pa.string())
+        value = np.where(nothing, counts[rows], left[rows]).astype(np.float64)
+        limit = pa.array(np.full(len(rows), self.min_left, np.float64), mask=nothing)
+        return gone, dropped_table(rows, reason, value=pa.array(value), limit=limit)
 
     def window(self, docs: pa.Table, begin: int) -> tuple[int, int]:
         if self.unit == "bytes":

@@ -40,7 +40,7 @@ from pipeline.store.numbered import NumberedRows
 from pipeline.store.ranges import rows_between
 from pipeline.store.rows import RowFile
 from pipeline.store.step import Step
-from pipeline.text.unionfind import absorb, smallest, tally
+from pipeline.text.unionfind import absorb, tally, tied
 
 MODULE = "pipeline.steps.clusters"
 BLOCK = 1 << 20  # documents whose labels are one file
@@ -95,7 +95,7 @@ def warm() -> None:
     doc, root = (column.to_numpy() for column in links_of(edges).columns[:2])
     parents, anchors, labels = np.arange(3, dtype=np.uint32), np.zeros(3, np.uint64), np.empty(3, np.uint64)
     absorb(parents, anchors, np.uint64(0), doc, root, np.empty((len(doc), 2), np.uint64))
-    smallest(parents, anchors, np.uint64(0), np.uint64(0), labels)
+    tied(parents, anchors, np.uint64(0), np.uint64(0), labels)
     tally(labels, np.uint64(0), parents)
 
 
@@ -129,8 +129,8 @@ def _joined_file(step: Step, ranges: Ranges, at: int, block: int) -> Path:
 
 
 def join(folder: str, stage: dict[str, Any], count: int, width: int, at: int) -> dict[str, Any]:
-    """Task: takes a range out of the graph. Its documents get the smallest document they are tied to, as far as is
-    known here: one of the range, or one before it; what ties documents before the range is forwarded."""
+    """Task: takes a range out of the graph. Its documents get one that they are tied to, one before the range if there
+    is any, else the smallest of it; what ties documents before the range is forwarded."""
     step, _, _ = opened(folder, stage, CorpusStage)
     ranges = Ranges(count, width)
     first, end = ranges.documents(at)
@@ -145,7 +145,7 @@ def join(folder: str, stage: dict[str, Any], count: int, width: int, at: int) ->
     for block in ranges.blocks_of(at):
         begin, stop = ranges.block(block)
         out = np.empty(stop - begin, np.uint64)
-        smallest(parents, anchors, np.uint64(first), np.uint64(begin - first), out)
+        tied(parents, anchors, np.uint64(first), np.uint64(begin - first), out)
         path = _joined_file(step, ranges, at, block)
         files[path] = write_table(path, pa.table({"label": out}))
     step.mark(task_name("join", ranges.name(at)), {}, files)

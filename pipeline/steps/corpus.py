@@ -72,6 +72,7 @@ class CorpusWork(PartitionedWork):
 
     def phases(self) -> Iterator[list[Task]]:
         self.name_corpus()
+        yield self.recheck()
         yield self.over_shards("observe")
         partitions = self.partitions()
         need = LOT * LOT_BYTES + self.stage.bytes_to_resolve

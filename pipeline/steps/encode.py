@@ -1,7 +1,8 @@
-"""The step of the token ids: a layer a shard, with `tokens` (list<int32>, `</s>` at its end) and `text_bytes` (int64).
+"""The step of the token ids: a layer a shard, with `tokens` (list<int32>, `</s>` at its end), `text_bytes` (int64) and,
+where `measure` counted words, `words` (int64) of the text that is encoded, which later stages may have shortened.
 
-Its manifest tallies tokens/<lang>, bytes/<lang>, and words/<lang> where `measure` counted words: what fertility is made
-of. Packing to another length reads these lists again and encodes nothing.
+Its manifest tallies tokens/<lang>, bytes/<lang> and words/<lang>: what fertility is made of. Packing to another length
+reads these lists again and encodes nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,6 +27,8 @@ from pipeline.store.files import write_table
 from pipeline.store.layers import Shard, read_shard
 from pipeline.store.place import place
 from pipeline.store.step import Step
+from pipeline.text.measures import measure
+from pipeline.text.wordlists import WordLists
 
 MODULE = "pipeline.steps.encode"
 # bytes that a task needs for each byte of text, at worst: kernels where it is one word (else 6), the library where it
@@ -69,8 +73,9 @@ def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: lis
     step, here = Step(place(folder)), Shard(**shard)
     columns = ["source", "kind", "lang", "text", "words"]
     docs = read_shard(here, [Step(place(name)) for name in before], columns)
+    words = _words(docs)
     tokens = _encoder(tokenizer).encode(docs.column("text"))
-    layer = pa.table({"tokens": tokens, "text_bytes": pc.binary_length(docs.column("text")).cast(pa.int64())})
+    layer = pa.table({"tokens": tokens, "text_bytes": pc.binary_length(docs.column("text")).cast(pa.int64()), **words})
     result = {"kept": count_kept(docs), "tallies": _tallies(docs, layer)}
     step.mark(here.key, result, {step.layer(here.key): write_table(step.layer(here.key), layer)})
     return amount(docs)
@@ -81,13 +86,22 @@ def _encoder(folder: str) -> Encoder:
     return Encoder(tokenizer_of(Step(place(folder))))  # kept: BLOOM's own takes a second to load
 
 
+def _words(docs: pa.Table) -> dict[str, pa.Array]:
+    """Words of the texts as they are now, of the documents whose words were counted before; no column if of none."""
+    if "words" not in docs.column_names:
+        return {}
+    ones, none = np.ones(docs.num_rows, np.int64), WordLists.of({})
+    found = measure(docs.column("text"), ones, ones, [""] * docs.num_rows, none, ["words"])["words"]
+    return {"words": pc.if_else(docs.column("words").combine_chunks().is_valid(), found, pa.scalar(None, pa.int64()))}
+
+
 def _tallies(docs: pa.Table, layer: pa.Table) -> dict[str, int]:
     counts = {
         "tokens": pc.list_value_length(layer.column("tokens")).cast(pa.int64()),
         "bytes": layer.column("text_bytes"),
     }
-    if "words" in docs.column_names:
-        counts["words"] = docs.column("words").cast(pa.int64())
+    if "words" in layer.column_names:
+        counts["words"] = layer.column("words")
     table = pa.table({"lang": docs.column("lang"), **counts})
     rows = table.group_by("lang").aggregate([(name, "sum") for name in counts]).to_pylist()
     sums = {f"{name}/{row['lang']}": row[f"{name}_sum"] for row in rows for name in counts}

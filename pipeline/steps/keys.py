@@ -97,12 +97,15 @@ def _from(base: int, keys: pa.Table) -> pa.Table:
 
 
 def _runs(counts: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring parts put together as long as they have `most` rows at most: [first, last) of each run."""
+    """Neighbouring parts put together as long as they have `most` rows at most: [first, last) of each run with rows.
+
+    A part that alone has more is a run."""
     first, total = 0, 0
     for at, count in enumerate(counts.tolist()):
         if total + count > most and at > first:
-            yield first, at
+            if total:
+                yield first, at
             first, total = at, 0
         total += count
-    if len(counts):
+    if total:
         yield first, len(counts)

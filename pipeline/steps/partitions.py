@@ -25,10 +25,11 @@ from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
 from pipeline.store.files import read_json, write_json
 from pipeline.store.layers import DOC, Shard, read_shard
-from pipeline.store.place import place
+from pipeline.store.place import is_local, place
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
+RECHECKED = 100  # tasks whose files one task reads again
 LIST = "partitions.json"  # what a phase over partitions left: the names of its files, and how many edges are in them
 
 S = TypeVar("S", bound=Stage)
@@ -65,6 +66,12 @@ class PartitionedWork:
         told = {"folder": str(self.step.folder), "stage": stage_json(self.stage), **arguments}
         size = {"documents": shard.rows, "bytes": shard.bytes} if shard else {}
         return Task(f"{module or self.module}:{phase}", told, memory=memory, **size)
+
+    def recheck(self) -> list[Task]:
+        """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
+        done = self.step.done() if is_local(self.step.folder) else []  # stores keep digests of their own
+        lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]
+        return [Task(f"{__name__}:recheck", {"folder": str(self.step.folder), "tasks": lot}) for lot in lots]
 
     def over_shards(self, phase: str, **arguments: Any) -> list[Task]:
         """A task for each shard that is still to do."""
@@ -103,6 +110,12 @@ class PartitionedWork:
         write_json(
             self.step.scratch(LIST), {"edges": edges, "files": [name for mark in marks for name in mark["files"]]}
         )
+
+
+def recheck(folder: str, tasks: list[str]) -> dict[str, Any]:
+    """Task: takes the marks from tasks whose files do not have the digests that were marked."""
+    step = Step(place(folder))
+    return {"damaged": sum(not step.recheck(task) for task in tasks)}
 
 
 def task_name(phase: str, key: str) -> str:

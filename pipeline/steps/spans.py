@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,11 +30,13 @@ from pipeline.steps.rows import amount, limited, store
 from pipeline.steps.source import marked
 from pipeline.store.files import FileInfo, read_table, write_table
 from pipeline.store.layers import DOC, Shard, read_shard
+from pipeline.store.nearby import nearby
 from pipeline.store.ranges import rows_between
+from pipeline.store.rows import RowFile, layout_of
 from pipeline.store.step import Step
 
 SHOWN, EXCERPT = 20, 200  # spans in the manifest, and characters of each
-MATCH_FACTOR = 8  # bytes that `suspect` and `match` need for each byte of their tables (measured)
+MATCH_FACTOR = 5  # bytes that `suspect` and `match` need for each byte of their tables (3.1 measured)
 LOT = 1 << 20  # rows of spans that are read at once
 KEYS, CONTENTS = "keys", "contents"  # folders of the two rounds
 
@@ -107,9 +110,16 @@ def _sizes(step: Step, shards: Sequence[Shard], kind: str, partitions: int) -> l
 
 def _share(step: Step, shard: Shard, kind: str, partition: int, partitions: int) -> pa.Table:
     """The rows of one partition that a shard wrote."""
-    table = read_table(_path(step, kind, shard.key))
-    begin, end = _bounds(table.column("key").to_numpy(), partitions)[partition : partition + 2]
-    return table.slice(begin, end - begin)
+    path = _path(step, kind, shard.key)
+    begin, end = _bounds(read_table(path).column("key").to_numpy(), partitions)[partition : partition + 2].tolist()
+    return _rows(path, begin, end)
+
+
+def _rows(path: Path, begin: int, end: int) -> pa.Table:
+    """A copy of some rows: of thousands of shards, none stays mapped."""
+    here = nearby(path)
+    with RowFile(here, layout_of(here)) as file:
+        return file.slice(begin, end)
 
 
 def _written(step: Step, kind: str, name: str, table: pa.Table) -> dict[Path, FileInfo]:
@@ -148,9 +158,9 @@ def _suspects(step: Step, at: int, partitions: int) -> pa.Table:
     """The suspects of one shard."""
     parts = []
     for partition in range(partitions):
-        table = read_table(_path(step, "suspects", f"{partition:05d}"))
-        begin, end = np.searchsorted(table.column("shard").to_numpy(), [at, at + 1])
-        parts.append(table.slice(begin, end - begin))
+        path = _path(step, "suspects", f"{partition:05d}")
+        shards = read_table(path).column("shard").to_numpy()
+        parts.append(_rows(path, *np.searchsorted(shards, np.array([at, at + 1], np.uint32)).tolist()))
     return pa.concat_tables(parts).combine_chunks()
 
 
@@ -206,9 +216,9 @@ def show(folder: str, stage: dict[str, Any], partitions: int) -> dict[str, Any]:
     step, made, corpus = opened(folder, stage, SpanStage)
     marks = [marked(step, task_name("match", f"{at:05d}")) for at in range(partitions)]
     about = {"most": _most(corpus, made, sorted(tuple(place) for mark in marks for place in mark["most"]))}
-    longest = pa.concat_tables([read_table(_path(step, "longest", shard.key)) for shard in corpus.shards])
-    longest = longest.sort_by([("bytes", "descending"), (DOC, "ascending"), ("begin", "ascending")])
-    about["longest"] = _shown_longest(corpus, longest)
+    told = (read_table(_path(step, "longest", shard.key)).to_pylist() for shard in corpus.shards)
+    spans = ((-row["bytes"], row[DOC], row["begin"]) for rows in told for row in rows)
+    about["longest"] = _shown_longest(corpus, nsmallest(SHOWN * SHOWN, spans))
     step.mark("show", {"about": about}, {})
     return {}
 
@@ -225,14 +235,14 @@ def _most(corpus: Corpus, stage: SpanStage, places: Sequence[Any]) -> list[dict[
     return list(out.values())
 
 
-def _shown_longest(corpus: Corpus, longest: pa.Table) -> list[dict[str, Any]]:
-    """Spans of different beginnings."""
+def _shown_longest(corpus: Corpus, longest: Sequence[tuple[int, int, int]]) -> list[dict[str, Any]]:
+    """Spans of different beginnings; each is told as (minus its bytes, document, begin)."""
     out: dict[str, dict[str, Any]] = {}
-    for row in longest.slice(0, SHOWN * SHOWN).to_pylist():
+    for minus, doc, begin in longest:
         if len(out) == SHOWN:
             break
-        one = read_document(corpus, row[DOC], ["id", "text"])
-        shown = {"bytes": row["bytes"], **_shown(one, row["begin"], row["begin"] + row["bytes"])}
+        one = read_document(corpus, doc, ["id", "text"])
+        shown = {"bytes": -minus, **_shown(one, begin, begin - minus)}
         out.setdefault(shown["excerpt"], shown)
     return list(out.values())
 

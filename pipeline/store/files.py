@@ -153,6 +153,19 @@ def _options(source: pa.NativeFile, columns: Sequence[str] | None) -> pa.ipc.Ipc
     return pa.ipc.IpcReadOptions(included_fields=[i for i, name in enumerate(schema.names) if name in columns])
 
 
+@contextmanager
+def legible(what: str) -> Iterator[None]:
+    """While `what` (such as "near of shard a-00000-0000") goes on: raises InputError where files that were mapped turn
+    out to hold something else than was written. Mapping them reads no byte, so `read_table` cannot tell."""
+    try:
+        yield
+    except (UnicodeDecodeError, pa.ArrowInvalid, pa.ArrowIndexError) as error:
+        raise InputError(
+            f"{what}: cannot read what a step before wrote: {error}",
+            hint="`pipeline verify CONFIG` tells which steps are damaged; delete those and run again",
+        ) from error
+
+
 def read_json(path: Path) -> Any:
     """Reads JSON that we wrote. Raises InputError where it is damaged or gone."""
     try:

@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.digest import digest, file_sha256
 from pipeline.errors import InputError
 from pipeline.store.files import FileInfo, read_json, write_json, written_whole
-from pipeline.store.place import is_local, remove_folder
+from pipeline.store.place import is_local, remove_folder, sizes
 from pipeline.store.seen import Seen
 
 FORMAT, FORMAT_VERSION = "seedbed-step", 1
@@ -77,6 +77,20 @@ class Step:
         if self.seen is not None:
             self.seen.look_again()
 
+    def done(self) -> list[str]:
+        """The tasks that have a mark, in order."""
+        return sorted(path.stem for path in (self.folder / "marks").glob("[!.]*.json"))
+
+    def recheck(self, task: str) -> bool:
+        """Whether the files of a task are byte for byte what it wrote; if not, its mark goes and it is done again."""
+        mark = self.marked(task)
+        sound = mark is not None and all(
+            file_sha256(self.folder / name) == info["sha256"] for name, info in mark["files"].items()
+        )
+        if not sound:
+            self._mark(task).unlink(missing_ok=True)
+        return sound
+
     @property
     def sealed(self) -> bool:
         return (self.folder / MANIFEST).exists()
@@ -120,8 +134,10 @@ def manifest_digest(manifest: dict[str, Any]) -> str:
     return digest({k: v for k, v in manifest.items() if k not in OUTSIDE_DIGEST})
 
 
-def faults(step: Step) -> Iterable[str]:
-    """Reads every file of a sealed step again; yields one sentence for each that is not as it was sealed."""
+def faults(step: Step, read: bool = True) -> Iterable[str]:
+    """Reads every file of a sealed step again; yields one sentence for each that is not as it was sealed.
+
+    Without `read`, only whether each is there in the size that was sealed."""
     try:
         manifest = step.manifest()
         files, seal = manifest["files"], manifest["digest"]
@@ -130,11 +146,11 @@ def faults(step: Step) -> Iterable[str]:
         return
     if manifest_digest(manifest) != seal:
         yield f"{MANIFEST}: its digest does not fit its content"
+    there = sizes(step.folder)
     for name, info in sorted(files.items()):
-        path = step.folder / name
-        if not path.exists():
+        if name not in there:
             yield f"{name}: missing"
-        elif path.stat().st_size != info["bytes"]:
-            yield f"{name}: {path.stat().st_size} bytes instead of {info['bytes']}"
-        elif file_sha256(path) != info["sha256"]:
+        elif there[name] != info["bytes"]:
+            yield f"{name}: {there[name]} bytes instead of {info['bytes']}"
+        elif read and file_sha256(step.folder / name) != info["sha256"]:
             yield f"{name}: its bytes are not those that were sealed"

@@ -18,9 +18,9 @@ tests/pipeline/minhash_twin.py says the same in few lines.
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import mix
 from pipeline.text.shingles import AT, next_shingles, open_stream, settings, workspace
 
@@ -45,12 +45,12 @@ def signatures(
     return out, counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _signatures(offsets, data, size, power, classes, folded, signatures, counts):  # type: ignore[no-untyped-def]
     k = U(signatures.shape[1])
     stream, words, hashes, shingles = workspace(size)
     distinct = np.empty(DISTINCT, np.uint64)
-    draws = np.empty_like(distinct)
+    draws = np.empty(DISTINCT, np.uint64)
     first = np.empty(k, np.uint64)  # of each column: round << 32 | value, the least of all draws; NONE before any
     table = np.empty(2 * DISTINCT, np.uint16)
     for t in range(len(offsets) - 1):
@@ -66,7 +66,7 @@ def _signatures(offsets, data, size, power, classes, folded, signatures, counts)
                 c = ((shingles[j] >> U(32)) * k) >> U(32)
                 columns[c] = min(columns[c], np.uint32(shingles[j]))
         counts[t] = count
-        if count == U(0) or columns.max() != EMPTY:
+        if count == U(0) or _is_full(columns):
             continue
         for c in range(k):
             first[c] = NONE if columns[c] == EMPTY else U(columns[c])
@@ -92,7 +92,15 @@ def _signatures(offsets, data, size, power, classes, folded, signatures, counts)
         _values(first, columns)
 
 
-@njit(cache=True)
+@piece
+def _is_full(columns):  # type: ignore[no-untyped-def]
+    empty = 0
+    for c in range(len(columns)):
+        empty += columns[c] == EMPTY
+    return empty == 0
+
+
+@piece
 def _draw(shingles, n, begin, end, first, draws):  # type: ignore[no-untyped-def]
     """Let each shingle draw a column in each of these rounds; stop when none is empty, and say whether any is."""
     k = U(len(first))
@@ -107,7 +115,7 @@ def _draw(shingles, n, begin, end, first, draws):  # type: ignore[no-untyped-def
     return _empty(first)
 
 
-@njit(cache=True)
+@piece
 def _empty(first):  # type: ignore[no-untyped-def]
     count = 0
     for column in first:
@@ -115,13 +123,13 @@ def _empty(first):  # type: ignore[no-untyped-def]
     return count > 0
 
 
-@njit(cache=True)
+@piece
 def _values(first, columns):  # type: ignore[no-untyped-def]
     for c in range(len(first)):
         columns[c] = np.uint32(first[c])
 
 
-@njit(cache=True)
+@piece
 def _fill(shingles, n, first):  # type: ignore[no-untyped-def]
     """The rounds from k on: column by column, each shingle draws a value for those that no draw has reached."""
     k = U(len(first))
@@ -131,7 +139,7 @@ def _fill(shingles, n, first):  # type: ignore[no-untyped-def]
                 first[c] = min(first[c], mix(shingles[j] + (k + c) * STEP) & U(EMPTY))
 
 
-@njit(cache=True)
+@piece
 def _add_distinct(shingles, n, slots, distinct, found):  # type: ignore[no-untyped-def]
     """Add those not yet among the first `found` of `distinct`, while there is room; `slots` is their hash table."""
     mask = U(len(slots) - 1)

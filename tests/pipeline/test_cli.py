@@ -1,7 +1,10 @@
 """The commands: data on stdout, talk on stderr, 0 done, 1 the work failed, 2 you asked wrongly."""
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +49,36 @@ def test_run_says_where_the_report_and_the_rows_are_on_stdout(command, corpus):
     assert "made 8 of 8 steps" in err
     code, out, err = command("run", "CONFIG", "--json")
     assert json.loads(out)["made"] == [] and err == ""
+
+
+def test_a_run_that_leaves_nothing_says_so_even_when_quiet(command, corpus):
+    text = (corpus / "config.yaml").read_text().replace("[5, null]", "[5000, null]")
+    (corpus / "config.yaml").write_text(text)
+    code, out, err = command("run", "CONFIG", "-q")
+    assert code == 1 and not out and "Nothing is left of 14 records: keep dropped 14 of them (words)" in err
+    assert "There is nothing to encode" in err and not list((corpus / "run").glob("*-tokenizer-*"))
+    told = json.loads(text)
+    del told["tokenizer"], told["pack"]
+    (corpus / "config.yaml").write_text(json.dumps(told))
+    for how in ("-q", "--json"):
+        code, _, err = command("run", "CONFIG", how)
+        assert code == 0 and err == "error: Nothing is left of 14 records: keep dropped 14 of them (words).\n"
+    (corpus / "a.jsonl").write_text("")
+    code, _, err = command("run", "CONFIG", "-q")
+    assert code == 0 and err == "error: Nothing is left: the sources hold no document.\n"
+
+
+def test_ctrl_c_while_libraries_are_imported_leaves_no_traceback(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    done = subprocess.run(
+        [sys.executable, "-c", "from pipeline.__main__ import main; main()"],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
 def test_plan_runs_nothing_and_says_what_stands(command, corpus):

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import RunError
+from pipeline.errors import InputError, RunError
 from pipeline.progress import Lines
 from pipeline.run import run
 from pipeline.steps.source import SourceWork
 from pipeline.store.lock import owned
+from pipeline.trace import trace
 from tests.pipeline.making import STAGES, config, go, kept_after, ledger_of, sealed, write_jsonl
 from tests.pipeline.sources.web_making import archive, visit
 from tests.pipeline.test_laws import big, corpus, digests, run_process
@@ -75,6 +77,40 @@ def test_a_truncated_file_stops_the_run_and_is_accepted_only_by_name(tmp_path):
     assert kept_after(result, 0).num_rows > 100
     (row,) = [r for r in ledger_of(result.steps[0]).to_pylist() if r["reason"] == "truncated"]
     assert row["file"] == "a.jsonl.gz" and row["offset"] > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bytes_broken_in_a_layer_that_the_next_run_builds_on_are_told_with_shard_and_step(tmp_path, workers):
+    for name in ("a", "b"):
+        write_jsonl(tmp_path / f"{name}.jsonl", [f"some text, number {i}, of {name}" for i in range(50)])
+    sources = [{"jsonl": {"name": name, "path": str(tmp_path / f"{name}.jsonl")}} for name in ("a", "b")]
+    stages = ["normalize", "measure", {"keep": {"bounds": {"words": [1, None]}}}, "dedup_exact"]
+    made = go(config(tmp_path, stages=stages, sources=sources))
+    layer = next((made.steps[0].step.folder / "layers").glob("*.arrow"))
+    content = layer.read_bytes()
+    layer.write_bytes(content.replace(b"a/a.jsonl#8", b"a/a.json\xff\xff\xff").replace(b"number 7", b"\xff" * 8))
+    stages[2] = {"keep": {"bounds": {"words": [100, None]}}}
+    with pytest.raises(InputError, match=r"shard a-00000-0000 for 03-keep-.*cannot read what a step before") as caught:
+        go(config(tmp_path, stages=stages, sources=sources, run={"workers": workers}))
+    assert "pipeline verify" in caught.value.hint
+    with pytest.raises(InputError, match="tracing"):
+        trace(made.steps, "a/a.jsonl#7")
+
+
+@pytest.mark.parametrize("how", ["missing", "bytes instead of"])
+def test_a_file_of_a_finished_step_that_is_gone_or_cut_off_is_told_and_its_step_made_again(tmp_path, how):
+    write_jsonl(tmp_path / "a.jsonl", [f"some text, number {i}" for i in range(50)])
+    made = config(tmp_path, stages=["normalize", "measure"])
+    whole = sealed(first := go(made))
+    folder = first.steps[2].step.folder
+    (layer,) = (folder / "layers").iterdir()
+    layer.unlink() if how == "missing" else layer.write_bytes(layer.read_bytes()[:-1])
+    with pytest.raises(InputError, match=rf"02-measure-.* is damaged: layers/.*{how}") as caught:
+        go(made)
+    assert f"rm -r {folder} and run again" in caught.value.hint
+    shutil.rmtree(folder)
+    again = go(made)
+    assert again.made == [folder.name] and sealed(again) == whole
 
 
 def test_broken_records_of_one_archive_are_records_not_files(tmp_path):

@@ -54,8 +54,9 @@ class Made:
         about: dict[str, Any] | None = None,
         lang: dict[str, str] | None = None,
         shards: int = 1,
+        edit: dict[str, str] | None = None,
     ) -> None:
-        """`drop` is {id: (reason[, value, limit, twin])}; `lang` renames languages by id."""
+        """`drop` is {id: (reason[, value, limit, twin])}; `lang` renames languages by id, `edit` gives new texts."""
         drop, ids = drop or {}, self.docs.column("id").to_pylist()
         rows = [i for i, doc in enumerate(ids) if doc in drop]
         full = [(*drop[ids[i]], None, None, None)[:4] for i in rows]
@@ -68,6 +69,11 @@ class Made:
             for i, was in zip(*(self.docs.column(n).to_pylist() for n in ("id", "lang")), strict=True)
         ]
         self.docs = self.docs.set_column(4, DOCUMENT.field("lang"), pa.array(found, pa.string()))
+        texts = [
+            (edit or {}).get(i, was)
+            for i, was in zip(*(self.docs.column(n).to_pylist() for n in ("id", "text")), strict=True)
+        ]
+        self.docs = self.docs.set_column(5, DOCUMENT.field("text"), pa.array(texts, pa.large_string()))
         self._seal(name, kind, count_kept(self.docs), ledger, shards, about or {})
 
     def tail(self, tokens: dict[str, int], words: dict[str, int] | None = None, vocab_size: int = 512) -> None:

@@ -16,6 +16,7 @@ from pipeline.report import gather, write
 from pipeline.report.languages import temperature
 from pipeline.report.levels import imbalances
 from pipeline.report.samples import BY_LANGUAGE, SEED
+from pipeline.report.tables import funnel_table, loss_table
 from pipeline.report.warn import FEW_TOKENS
 
 
@@ -180,7 +181,7 @@ def said(report):
 def test_a_language_that_vanished_is_named(made):
     made.source("s", [("a", "yo", "x"), ("b", "sw", "x")])
     made.stage("keep", {"a": ("words", 1.0, 5.0)})
-    assert "1 language vanished: all documents of Yoruba (1) were dropped." in said(gather(made.steps))
+    assert "1 language vanished: all documents of Yoruba (1, most at keep) were dropped." in said(gather(made.steps))
 
 
 def test_a_language_that_was_only_found_and_is_gone_is_no_loss_of_the_sources(made):
@@ -188,8 +189,27 @@ def test_a_language_that_was_only_found_and_is_gone_is_no_loss_of_the_sources(ma
     made.stage("identify", lang={"a": "so"})
     made.stage("keep", {"a": ("declared", 1.0, 5.0)})
     report = gather(made.steps)
-    assert "No source declares so (1): all documents that were found to be of these were dropped." in said(report)
+    told = "Nothing is left of languages that were found, which no source declares: so (1, most at keep)."
+    assert told in said(report)
     assert "vanished" not in said(report)
+
+
+def test_a_corpus_of_which_nothing_is_left_is_an_error_that_names_the_stage_and_its_reason(made):
+    made.source("s", [(name, "und", "x") for name in "abcd"])
+    made.stage("identify", lang=dict.fromkeys("abcd", "en"))
+    made.stage("keep", {"a": ("length", 1.0, 5.0), "b": ("words", 1.0, 5.0), "c": ("words", 1.0, 5.0)})
+    made.stage("dedup_exact", {"d": ("exact_duplicate",)})
+    first, *others = gather(made.steps).warnings
+    assert first["level"] == "error"
+    assert first["text"] == "Nothing is left of 4 records: keep dropped 3 of them (words)."
+    assert "Nothing is left of languages found: English (4, most at keep)." in [w["text"] for w in others]
+
+
+def test_a_source_without_a_document_is_told(made):
+    made.source("full", [("a", "sw", "x")])
+    made.source("void", [])
+    assert "There is no document in the source void." in said(gather(made.steps))
+    assert "source full" not in said(gather(made.steps))
 
 
 def test_a_language_that_no_source_declares_and_that_is_kept_is_named(made):
@@ -215,6 +235,30 @@ def test_a_stage_that_drops_more_than_half_of_a_language_is_named_and_one_that_d
     words = said(gather(made.steps))
     assert "keep dropped more than half of the documents of Yoruba (58.3%)." in words
     assert "Swahili" not in words
+
+
+def test_text_that_edits_took_is_counted_beside_what_was_dropped(made):
+    made.source("a", [("a", "ro", "0123456789"), ("b", "ro", "01234"), ("c", "hr", "0123")])
+    made.stage("dedup_lines", edit={"a": "0"})  # nine bytes of Romanian
+    made.stage("keep", drop={"b": ("words", 1.0, 2.0)})
+    report = gather(made.steps)
+    assert [level["edited_bytes"] for level in report.funnel] == [0, 9, 0]
+    romanian, croatian = (report.funnel[1]["languages"][lang] for lang in ("ro", "hr"))
+    assert (romanian["edited_bytes"], croatian["edited_bytes"]) == (9, 0)
+    row = next(row for row in report.languages if row["lang"] == "ro")
+    assert row["kept"] == 1 / 2 and row["kept_bytes"] == 1 / 15
+    cells = [cell.text for cell in funnel_table(report.funnel).rows[1].cells]
+    assert cells[0] == "dedup_lines" and "9 B" in cells
+    assert "60.0%" in [c.text for line in loss_table(report.funnel, report.languages, "bytes").rows for c in line.cells]
+
+
+def test_a_language_that_keeps_its_documents_and_loses_their_text_is_named_with_the_stage(made):
+    made.source("a", [(f"{lang}{i}", lang, "0123456789") for lang in ("ro", "hr") for i in range(5)])
+    made.stage("repair", edit={f"ro{i}": "01234567" for i in range(5)})
+    made.stage("dedup_lines", edit={f"ro{i}": "0123" for i in range(5)} | {f"hr{i}": "01234" for i in range(5)})
+    (warning,) = [w for w in gather(made.steps).warnings if "text is kept" in w["text"]]
+    assert warning["level"] == "warning" and warning["langs"] == ["ro"]  # half is not less than half
+    assert "(40.0%): dedup_lines took most" in warning["text"]
 
 
 def test_languages_with_few_tokens_are_named_up_to_the_bound(made):

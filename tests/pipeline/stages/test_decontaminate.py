@@ -196,6 +196,13 @@ def test_a_run_names_items_in_the_ledger_and_a_changed_set_makes_the_step_again(
     manifest = result.steps[-1].step.manifest()
     assert list(manifest["recipe"]["files"]) == ["eval/eval.jsonl"]
     assert manifest["tallies"]["item/eval/eval.jsonl#0"] == 1
+    (told,) = json.loads((result.report.parent / "report.json").read_text("utf-8"))["contamination"]
+    assert (told["stage"], told["action"]) == ("decontaminate", "drop")
+    most = [{"item": "eval/eval.jsonl#0", "documents": 1}]
+    counts = {"items": 1, "not_looked_for": 0, "found": 1, "documents": 1}
+    assert told["sets"] == [{"name": "eval", **counts, "most": most}]
+    page = (result.report.parent / "report.html").read_text("utf-8")
+    assert "eval/eval.jsonl#0" in page and TALE not in page.split('id="contamination"')[1].split("</section>")[0]
     against(tmp_path, TALE, OTHER)
     again = go(config(tmp_path, stages=stages, sources=sources))
     assert len(again.made) == 1

@@ -1,6 +1,9 @@
 """`dedup_substrings` takes out what brute force says, however documents are sharded and keys are parted."""
 
+import json
 import resource
+import subprocess
+import sys
 import time
 
 import pyarrow as pa
@@ -193,6 +196,53 @@ def test_no_text_takes_more_than_linear_time(texts, monkeypatch):
     made = outcome(stage, numbered(texts))
     assert time.process_time() - begin < 2  # 1 MB/s, a fraction of what it does
     assert made.tallies["bytes"] > 700_000  # of 1.3 MB and more
+
+
+def memory_taken(settings: dict, letters: int, size: int) -> tuple[int, int]:
+    """By a process of its own, of whose text all stands elsewhere; and as the stage states it."""
+    arguments = [json.dumps(settings), str(letters), str(size)]
+    made = subprocess.run([sys.executable, "-c", MEASURED, *arguments], capture_output=True, text=True, check=True)
+    taken, stated = map(int, made.stdout.split())
+    return taken, stated
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process can be set back on Linux alone")
+def test_text_of_which_all_stands_elsewhere_takes_no_more_memory_than_is_stated():
+    taken, stated = memory_taken({"length": 20}, 26, 3_000_000)
+    assert stated / 8 < taken < stated
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize(
+    ("settings", "letters"),
+    [({}, 26), ({"length": 12}, 26), ({"length": 500}, 26), ({"unit": "words", "length": 10}, 2)],
+)
+def test_large_text_of_which_all_stands_elsewhere_takes_no_more_memory_than_is_stated(settings, letters):
+    taken, stated = memory_taken(settings, letters, 16_000_000)
+    assert stated / 4 < taken < stated  # more than nothing was measured
+
+
+MEASURED = """
+import json, sys
+import numpy as np, pyarrow as pa
+from pipeline.stages.dedup_substrings import DedupSubstrings
+stage, letters = DedupSubstrings(**json.loads(sys.argv[1])), int(sys.argv[2])
+data = np.random.default_rng(0).integers(97, 97 + letters, int(sys.argv[3]), dtype=np.uint8)
+if letters == 2:
+    data = np.random.default_rng(0).integers(97, 123, int(sys.argv[3]), dtype=np.uint8)
+    data[::2] = 32
+text = data.tobytes().decode()
+docs = pa.table({"text": pa.array([text], pa.large_string()), "kind": ["text"], "doc": pa.array([0], pa.uint64())})
+stage.warm()
+def status(name):
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith(name))
+open("/proc/self/clear_refs", "w").write("5")  # the peak is from now on, not that of compiling
+before = status("VmRSS")
+keys = stage.observe(docs)
+gathered = stage.gather(docs, pa.table({"key": keys["key"], "hot": np.zeros(keys.num_rows, bool)}))
+assert gathered.contents.num_rows == sum(keys["times"].to_pylist())
+print(1024 * (status("VmHWM") - before), stage.memory(len(data), 1))
+"""
 
 
 @pytest.mark.torture

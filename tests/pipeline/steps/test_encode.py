@@ -56,14 +56,36 @@ def test_dropped_documents_get_no_tokens(tmp_path, tokenizer):
 
 
 def test_tallies_are_the_sums_by_language(tmp_path, tokenizer):
-    corpus = columns_over(tmp_path, corpus_of(tmp_path, documents(COUNTS)), "words", lambda row: 7)
-    work = encoded(tmp_path, tokenizer, corpus)
+    work = encoded(tmp_path, tokenizer)
     tallies = make(work)["tallies"]
     for lang, count in COUNTS.items():
-        docs = [row for s in corpus.shards for row in read_shard(s, [work.step]).to_pylist() if row["lang"] == lang]
+        docs = [
+            row for s in work.corpus.shards for row in read_shard(s, [work.step]).to_pylist() if row["lang"] == lang
+        ]
         assert tallies[f"tokens/{lang}"] == sum(len(row["tokens"]) for row in docs)
         assert tallies[f"bytes/{lang}"] == sum(len(row["text"].encode()) for row in docs)
-        assert tallies[f"words/{lang}"] == 7 * count
+        assert len(docs) == count
+
+
+def test_words_are_those_of_the_text_that_is_encoded_not_of_the_text_that_was_measured(tmp_path, tokenizer):
+    corpus = columns_over(tmp_path, corpus_of(tmp_path, documents(COUNTS)), "words", lambda row: 700)
+    shortened = step(tmp_path, "drop_lines")
+    for shard in corpus.shards:
+        texts = pa.array(["two words"] * shard.rows, pa.large_string())
+        write_table(shortened.layer(shard.key), pa.table({"text": texts}))
+    work = encoded(tmp_path, tokenizer, corpus.then(shortened))
+    tallies = make(work)["tallies"]
+    assert {lang: tallies[f"words/{lang}"] for lang in COUNTS} == {lang: 2 * count for lang, count in COUNTS.items()}
+    after = [row["words"] for s in corpus.shards for row in read_shard(s, [work.step]).to_pylist()]
+    assert after == [2] * sum(COUNTS.values())  # what is packed is told by these
+
+
+def test_documents_that_were_not_measured_have_no_words_after_encoding_either(tmp_path, tokenizer):
+    measured = columns_over(
+        tmp_path, corpus_of(tmp_path, documents(COUNTS)), "words", lambda row: 7 if row["lang"] == "en" else None
+    )
+    tallies = make(encoded(tmp_path, tokenizer, measured))["tallies"]
+    assert [name for name in tallies if name.startswith("words/")] == ["words/en"]
 
 
 def test_without_measured_words_none_are_tallied(tmp_path, tokenizer):
