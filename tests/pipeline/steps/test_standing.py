@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.config import parse
 from pipeline.errors import ConfigError
+from pipeline.steps.corpus import going
 from pipeline.steps.source import shards_of
 from pipeline.steps.standing import with_new
 from pipeline.store.files import read_table
@@ -81,6 +83,23 @@ def test_the_twin_is_a_protected_document_though_another_stands_before_it(three,
 def test_among_false_drops_only_what_a_protected_source_has(three, tmp_path):
     step = run(tmp_path, three, {"dedup_near": {**NEAR, "drop_from": {"source": "crawl_*"}, "among": False}})
     assert twins(step) == {"crawl_a 0": "books 0"}
+
+
+def test_among_false_asks_whether_the_twin_is_protected():
+    numbers, twins = np.arange(5, dtype=np.uint64), np.array([0, 0, 2, 2, 1], np.uint64)  # 0 and 1 may not go
+    assert going(numbers, twins, 2, True).tolist() == [False, False, False, True, True]
+    assert going(numbers, twins, 2, False).tolist() == [False, False, False, False, True]
+
+
+def test_drop_from_that_names_no_source_is_refused(three, tmp_path):
+    problems: list[str] = []
+    assert parse({"sources": three, "stages": [{"dedup_near": {"drop_from": {"source": "craw"}}}]}, problems) is None
+    assert "names none of the sources books, crawl_a, wiki" in problems[0]
+
+
+def test_a_where_that_matches_nothing_is_counted(three, tmp_path):
+    step = go(config(tmp_path, "run", [{"dedup_near": NEAR, "where": {"lang": "sw"}}], sources=three)).steps[-1]
+    assert step.step.manifest()["tallies"]["where_matched"] == 0
 
 
 @pytest.mark.parametrize("stage", ["dedup_exact", "dedup_url"])
