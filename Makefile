@@ -25,7 +25,7 @@ torture: .venv/.installed
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/corpora.py runs/corpora --only docs
-	$(BIN)/python benchmarks/near_dedup.py runs/corpora/docs.jsonl
+	$(BIN)/python benchmarks/dedup.py runs/corpora/docs.jsonl
 
 install: .venv/.installed
 

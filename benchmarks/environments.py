@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 
-def python_of(name: str, requirements: list[str], cache: Path) -> Path:
-    """The interpreter of an environment that holds just these; other requirements make another environment."""
-    digest = hashlib.sha256("\n".join([sys.version, *requirements]).encode()).hexdigest()[:8]
+def python_of(name: str, requirements: list[str], cache: Path, alone: tuple[str, ...] = ()) -> Path:
+    """The interpreter of an environment that holds just these; other requirements make another environment.
+
+    `alone` are installed without what they ask for, where that is gigabytes which the benchmark does not run."""
+    digest = hashlib.sha256("\n".join([sys.version, *requirements, *alone]).encode()).hexdigest()[:8]
     folder = cache / f"{name}-{digest}"
     done = folder / "installed"
     if not done.exists():
@@ -21,5 +23,7 @@ def python_of(name: str, requirements: list[str], cache: Path) -> Path:
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *requirements]
         subprocess.run(pip, check=True, stdout=sys.stderr)
+        if alone:
+            subprocess.run([*pip[:5], "--no-deps", *alone], check=True, stdout=sys.stderr)
         done.touch()
     return folder / "bin" / "python"

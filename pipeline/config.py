@@ -25,7 +25,7 @@ from pipeline.pack import PackConfig
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
 from pipeline.stages import STAGES
-from pipeline.stages.base import Stage
+from pipeline.stages.base import CorpusStage, Stage
 from pipeline.store.place import place
 from pipeline.tokenizer import TokenizerConfig
 from pipeline.units import Share, Size, parse_size
@@ -168,6 +168,7 @@ def parse(raw: Mapping[str, Any], problems: Problems, to_read: bool = True) -> C
     shard_size = _shard_size(raw, problems)
     _check_names([s for s in sources if s], problems)
     _check_needs(stages, problems)
+    _check_drop_from(stages, [s.name for s in sources if s], problems)
     if all(sources):
         _check_where(stages, [s.name for s in sources if s], problems)
     if to_read:
@@ -184,6 +185,15 @@ def parse(raw: Mapping[str, Any], problems: Problems, to_read: bool = True) -> C
         pack=pack,
         shard_size=shard_size,
     )
+
+
+def _check_drop_from(stages: Iterable[Stage | None], sources: list[str], problems: Problems) -> None:
+    """A pattern that no source has would drop nothing, without a word."""
+    for i, stage in enumerate(stages):
+        if isinstance(stage, CorpusStage) and sources and not any(map(stage.may_go, sources)):
+            problems.append(
+                f"stages[{i}].{stage.name}.drop_from: names none of the sources {', '.join(sorted(sources))}"
+            )
 
 
 def _section(model: type[BaseModel], raw: Mapping[str, Any], name: str, problems: Problems) -> Any:

@@ -176,17 +176,15 @@ def _duplicates(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     """Steps that tell of groups or clusters; `found` is the chance that a pair at the threshold is compared."""
     stages = [m for m in manifests if m["kind"] in STAGES]
     return [
-        {"stage": label, "address": m["address"], "about": m["about"], "found": _found(m["about"].get("settings", {}))}
+        {
+            "stage": label,
+            "address": m["address"],
+            "about": m["about"],
+            "found": m["about"].get("settings", {}).get("recall"),
+        }
         for label, m in zip(labels(stages), stages, strict=True)
         if m["kind"] == "corpus" and m.get("about")
     ]
-
-
-def _found(settings: dict[str, Any]) -> float | None:
-    """1 - (1 - t^rows)^bands at the threshold t (Leskovec et al., Mining of Massive Datasets, 3.4.2)."""
-    if not {"threshold", "bands", "rows"} <= settings.keys():
-        return None
-    return 1 - (1 - settings["threshold"] ** settings["rows"]) ** settings["bands"]
 
 
 def _tokenizer(manifests: Sequence[Manifest]) -> dict[str, Any] | None:

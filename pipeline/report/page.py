@@ -36,6 +36,7 @@ from pipeline.report.tables import (
     funnel_table,
     language_table,
     loss_table,
+    pair_table,
     reason_table,
     sample_table,
     source_table,
@@ -120,6 +121,7 @@ def _duplicate(entry: dict[str, Any]) -> dict[str, Any]:
         "curve": lsh_curve(settings, about["curve"]) if about.get("curve") else None,
         "sizes": clusters(about["sizes"]) if about.get("sizes") else None,
         "clusters": about.get("clusters", []),
+        "pairs": pair_table(about["pairs"]) if about.get("pairs") else None,
     }
 
 

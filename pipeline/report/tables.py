@@ -237,6 +237,17 @@ def _sample_cells(entry: dict[str, int], whole: int) -> list[Cell]:
     return [number(entry["documents"]), number(entry["bytes"], say_bytes), *(number(part, share) for part in parts)]
 
 
+def pair_table(pairs: Sequence[Sequence[Any]], most: int = 50) -> Table:
+    """Who duplicates whom: [source, source of what stayed, documents], the most first; the rest in one line."""
+    shown, rest = pairs[:most], pairs[most:]
+    rows = [Line(None, [Cell(str(source)), Cell(str(twin)), number(n)]) for source, twin, n in shown]
+    if rest:
+        others = sum(n for *_, n in rest)
+        rows.append(Line(None, [Cell(plural(len(rest), "other pair")), Cell(""), number(others)]))
+    head = ["documents of", "went for documents of", "documents"]
+    return Table("Which source duplicates which", head, rows)
+
+
 def source_table(sources: Sequence[dict[str, Any]]) -> Table:
     """What each source gave and what is left of it."""
     head = [

@@ -240,6 +240,7 @@ class DedupNear(CorpusStage):
                 "bands": bands,
                 "rows": rows,
                 "verify": self.verify,
+                "recall": round(float(candidate_probability(self.threshold, bands, rows)), 4),
             },
             "curve": [[j, round(p, 6)] for j, p in curve],
             "edges": clusters.edges,

@@ -59,7 +59,8 @@ def run_of(workdir: Path, text: str) -> Made:
     made.stage("keep", {f"b{text}": (text, 1.0, 2.0, text)})
     cluster = {"size": 2, "documents": [{"id": text, "excerpt": text}]}
     about = {"settings": {"threshold": 0.7, "bands": 2, "rows": 2}, "curve": [[0.0, 0.0], [1.0, 1.0]]}
-    made.stage("dedup_near", kind="corpus", about={**about, "sizes": [[2, 1]], "clusters": [cluster]})
+    about |= {"sizes": [[2, 1]], "clusters": [cluster], "pairs": [[text, "s", 2]]}
+    made.stage("dedup_near", kind="corpus", about=about)
     made.tail({text: 40_000, "sw": 30_000, "py": 20_000}, words={text: 9, "sw": 8, "py": 7})
     return made
 

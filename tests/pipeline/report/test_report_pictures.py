@@ -12,7 +12,7 @@ from pipeline.report import gather
 from pipeline.report.draw import Scale, element, log_scale
 from pipeline.report.pictures import fertility, funnel_bars, mix_bars, mix_groups, temperatures
 from pipeline.report.shapes import HEIGHT, clusters, lengths, lsh_curve, median
-from pipeline.report.tables import STRONGEST, language_table, loss_table, reason_table, step_table
+from pipeline.report.tables import STRONGEST, language_table, loss_table, pair_table, reason_table, step_table
 from pipeline.report.wording import count
 
 
@@ -165,3 +165,9 @@ def test_every_table_has_as_many_cells_as_heads(report):
 def test_an_element_escapes_what_it_is_given():
     made = element("text", "<b>&\x00", title='"><i>', data_lang="sw", class_="x", y=None)
     assert made == '<text title="&#34;&gt;&lt;i&gt;" data-lang="sw" class="x">&lt;b&gt;&amp;␀</text>'
+
+
+def test_who_duplicates_whom_tells_the_most_and_sums_the_rest():
+    made = pair_table([["crawl", "books", 9], ["crawl", "wiki", 4], ["wiki", "books", 2], ["a", "b", 1]], most=2)
+    told = [[cell.text for cell in line.cells] for line in made.rows]
+    assert told == [["crawl", "books", "9"], ["crawl", "wiki", "4"], ["2 other pairs", "", "3"]]

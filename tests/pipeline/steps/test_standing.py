@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.config import parse
 from pipeline.errors import ConfigError
+from pipeline.steps.corpus import going
 from pipeline.steps.source import shards_of
 from pipeline.steps.standing import with_new
+from pipeline.store.files import read_table
 from pipeline.store.layers import read_shard
 from pipeline.store.step import Step
 from tests.pipeline.making import config, go, ledger_of, listed_backwards, sealed
@@ -82,6 +85,23 @@ def test_among_false_drops_only_what_a_protected_source_has(three, tmp_path):
     assert twins(step) == {"crawl_a 0": "books 0"}
 
 
+def test_among_false_asks_whether_the_twin_is_protected():
+    numbers, twins = np.arange(5, dtype=np.uint64), np.array([0, 0, 2, 2, 1], np.uint64)  # 0 and 1 may not go
+    assert going(numbers, twins, 2, True).tolist() == [False, False, False, True, True]
+    assert going(numbers, twins, 2, False).tolist() == [False, False, False, False, True]
+
+
+def test_drop_from_that_names_no_source_is_refused(three, tmp_path):
+    problems: list[str] = []
+    assert parse({"sources": three, "stages": [{"dedup_near": {"drop_from": {"source": "craw"}}}]}, problems) is None
+    assert "names none of the sources books, crawl_a, wiki" in problems[0]
+
+
+def test_a_where_that_matches_nothing_is_counted(three, tmp_path):
+    step = go(config(tmp_path, "run", [{"dedup_near": NEAR, "where": {"lang": "sw"}}], sources=three)).steps[-1]
+    assert step.step.manifest()["tallies"]["where_matched"] == 0
+
+
 @pytest.mark.parametrize("stage", ["dedup_exact", "dedup_url"])
 def test_exact_and_url_protect_sources_in_the_same_way(tmp_path, stage):
     (tmp_path / "in").mkdir()
@@ -129,6 +149,28 @@ def test_a_second_mark_keeps_what_the_first_said_of_other_documents(three, tmp_p
     step = go(config(tmp_path, "run", stages, sources=three)).steps[-1]
     marked = [short(d["id"]) for d in documents(tmp_path, step) if d["cluster"]]
     assert marked == ["books 1", "books 2", "crawl_a 1", "crawl_a 2"]
+
+
+def test_the_packer_holds_out_whole_clusters_of_what_was_marked(tmp_path):
+    texts = [like(seed, *range(0, 40 * edits, 40)) for seed in range(40) for edits in range(3)]
+    made = config(
+        tmp_path,
+        "run",
+        [{"dedup_near": {**NEAR, "action": "mark"}}],
+        sources=corpora(tmp_path / "in", a=texts),
+        tokenizer={"vocab_size": 300},
+        pack={"seq_len": 64, "holdout": 0.2},
+    )
+    folder = go(made).packed
+    held = {split: {name for row in rows(folder / split) for name in row["doc_ids"]} for split in ("train", "valid")}
+    split_of = {name: split for split, names in held.items() for name in names}
+    assert len(split_of) == len(texts) and 3 <= len(held["valid"]) <= 60
+    for first in range(0, len(texts), 3):
+        assert len({split_of[f"a/a.jsonl#{row}"] for row in range(first, first + 3)}) == 1
+
+
+def rows(folder: Path) -> list[dict]:
+    return [row for path in sorted(folder.rglob("*.arrow")) for row in read_table(path).to_pylist()]
 
 
 def documents(folder: Path, planned) -> list[dict]:

@@ -1,6 +1,6 @@
-"""One run of one peer of near_dedup.py, in a process and an environment of its own.
+"""One run of one peer of dedup.py, in a process and an environment of its own.
 
-    python near_dedup_peers.py WHO WORK INPUT.jsonl OUT.json     # a line of JSON on stdout: seconds, peak_mb, version
+    python dedup_peers.py WHO WORK INPUT.jsonl OUT.json     # a line of JSON on stdout: seconds, peak_mb, version
 
 INPUT has a text a line, in memory before the clock starts; imports and compilation are not timed. WORK is `signatures`
 (128 permutations, from text) or `whole` (signatures, 16 bands of 8, candidates, verification at 0.8, clusters); of the
@@ -8,6 +8,7 @@ latter OUT gets each document's cluster. What each peer is asked for is what its
 documented form; shingles of five words are made in Python where a peer has no shingling of its own.
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -214,8 +215,58 @@ def datatrove(given: Texts, work: str) -> Callable[[], list[int] | None]:
     return whole if work == "whole" else sign
 
 
+def textdedup(given: Texts, work: str) -> Callable[[], list[int] | None]:
+    """Its own command, called in this process with one worker; 32-bit hashes by xxh3, its fastest; none verified."""
+    import datasets
+    import numpy as np
+    from text_dedup import minhash
+
+    texts = list(given)
+    folder = Path(tempfile.mkdtemp())
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_dict({"text": texts}).save_to_disk(str(folder / "in"))
+    prime = np.uint32((1 << 32) - 5)
+    pairs = (np.arange(1, PERMUTATIONS + 1, dtype=np.uint32), np.arange(PERMUTATIONS, dtype=np.uint32))
+    like_its_own = {
+        "num_perm": PERMUTATIONS, "ngram_size": SIZE, "min_length": 0, "permutations": pairs, "dtype": np.uint32,
+        "hashranges": [(i * ROWS, (i + 1) * ROWS) for i in range(BANDS)], "hash_func": minhash.xxh3_32hash,
+        "max_hash": np.uint32(0xFFFFFFFF), "modulo_prime": prime,
+    }  # fmt: skip
+
+    def sign() -> None:
+        for doc, text in enumerate(texts):
+            minhash.embed_func(text, doc, **like_its_own)
+
+    def whole() -> list[int]:
+        settings = {"path": folder / "in", "output": folder / "out", "cache_dir": folder, "column": "text"}
+        settings |= {"ngram": SIZE, "min_length": 0, "num_perm": PERMUTATIONS, "b": BANDS, "r": ROWS, "num_proc": 1}
+        settings |= {"hash_func": "xxh3", "hash_bits": 32, "batch_size": 10_000}
+        said = [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
+        minhash.main.main([*said, "--local"], standalone_mode=False)
+        return [minhash.uf.find(doc) for doc in range(len(texts))]
+
+    return whole if work == "whole" else sign
+
+
+def daft(given: Texts, work: str) -> Callable[[], None]:
+    """Signatures alone; it hashes what stands between spaces, after its own normalising."""
+    import daft
+    from daft.functions import minhash, normalize
+
+    assert work == "signatures"
+    frame = daft.from_pydict({"text": list(given)}).collect()
+    plain = normalize(daft.col("text"), remove_punct=True, lowercase=True, nfd_unicode=True, white_space=True)
+    signed = minhash(plain, num_hashes=PERMUTATIONS, ngram_size=SIZE, hash_function="xxhash")
+    return lambda: frame.select(signed).collect() and None
+
+
 def documents(document: type, texts: list[str]) -> Iterable[object]:
     return (document(text=text, id=str(i)) for i, text in enumerate(texts))
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those it started that have ended."""
+    return time.process_time() + os.times().children_user + os.times().children_system
 
 
 def peak_mb() -> float:
@@ -224,7 +275,8 @@ def peak_mb() -> float:
     return int(line.split()[1]) / 1024
 
 
-PEERS = {peer.__name__: peer for peer in (seedbed, floor, rensa, datasketch, datatrove)}
+PEERS = {peer.__name__: peer for peer in (seedbed, floor, rensa, datasketch, datatrove, textdedup, daft)}
+NAMES = {"textdedup": "text-dedup"}  # of a distribution, where it is not the peer's
 
 
 def main() -> None:
@@ -235,13 +287,14 @@ def main() -> None:
         run = PEERS[who]((json.loads(line) for line in file), work)
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the peak of memory counts from here
-    start = time.process_time()
-    labels = run()
-    seconds = time.process_time() - start
+    start, clock = cpu_seconds(), time.perf_counter()
+    with contextlib.redirect_stdout(sys.stderr):
+        labels = run()
+    seconds, clock = cpu_seconds() - start, time.perf_counter() - clock
     if labels is not None:
         Path(out).write_text(json.dumps(labels))
-    name = "" if who in ("seedbed", "floor") else version(who)
-    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), "version": name}))
+    name = "" if who in ("seedbed", "floor") else version(NAMES.get(who, who))
+    print(json.dumps({"seconds": seconds, "wall": clock, "peak_mb": peak_mb(), "version": name}))
 
 
 if __name__ == "__main__":

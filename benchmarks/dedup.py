@@ -1,18 +1,24 @@
-"""Near dedup: seedbed beside rensa, datasketch and datatrove on the same documents, on one core, in one call.
+"""Near dedup: seedbed beside rensa, datasketch, datatrove, text-dedup and Daft on the same documents, in one call.
 
     python benchmarks/corpora.py runs/corpora --only docs             # or any JSON lines with a field `text`
-    python benchmarks/near_dedup.py runs/corpora/docs.jsonl --json rows.json
+    python benchmarks/dedup.py runs/corpora/docs.jsonl --json rows.json
 
 Every run is a process of its own on one core, in an environment of its own (made on first use in --cache); runs of all
 peers are interleaved, and medians told. Clocks start with the texts in memory, imports and compilation done, and count
 CPU time, which a busy machine distorts least. Peers that would take minutes run on the first documents only, which
 their row says; the documents are shuffled first. Recall is of all pairs of Jaccard 0.8 or more (exact_pairs.py) among
-the documents a peer was given: the share in one cluster.
+the documents a peer was given: the share in one cluster. Precision is of the edges that seedbed verified.
+
+`stage` is what a user waits for: `dedup_near` in a run over the whole file, from disk to disk with ledger and digests,
+in --workers processes: wall seconds and peak memory of all processes together as its manifest tells them, and CPU
+seconds of all processes above those of a run with nothing to make. Worker processes that start are in all three.
 """
 
 import argparse
 import json
+import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,13 +30,20 @@ from pathlib import Path
 from environments import python_of
 from exact_pairs import exact_pairs
 
-PEERS = Path(__file__).with_name("near_dedup_peers.py")
+PEERS = Path(__file__).with_name("dedup_peers.py")
 REQUIREMENTS = {
     "rensa": ["rensa==0.5.0"],
     "datasketch": ["datasketch==2.0.0", "xxhash==4.1.0"],
     "datatrove": ["datatrove[io,processing]==0.10.1", "spacy"],
-}
-SHARE = {"datatrove": 0.1}  # of the documents that a slow peer is given; others take all
+    "textdedup": [
+        "click==8.1.8", "click-option-group==0.5.6", "datasets", "numpy", "scipy", "tqdm", "xxhash", "rich==13.9.4",
+        "bitarray", "regex", "psutil", "ftfy", "setuptools",
+    ],
+    "daft": ["daft==0.7.26"],
+}  # fmt: skip
+ALONE = {"textdedup": ("text-dedup==0.4.0",)}  # it asks for Spark and more, which its MinHash does not run
+SHARE = {"datatrove": 0.1, "textdedup": 0.1}  # of the documents that a slow peer is given; others take all
+UNVERIFIED = ("datatrove", "textdedup")
 LATIN = {"ca", "de", "en", "es", "eu", "fr", "id", "it", "nl", "pt", "pl", "tr", "hu", "cs", "ro", "vi"}
 SCRIPTS = {
     "Latin": LATIN,
@@ -48,7 +61,7 @@ class Run:
     """One thing that one peer does, and what its runs measured."""
 
     who: str
-    work: str  # as near_dedup_peers.py names it
+    work: str  # as dedup_peers.py names it
     said: str  # as the table names it
     source: Path
     megabytes: float
@@ -103,8 +116,9 @@ def runs(texts: dict[str, list[str]], peers: list[str], scratch: Path) -> Iterat
         some = latin[: round(len(latin) * SHARE.get(who, 1))]
         part = "" if len(some) == len(latin) else f", first {len(some)} documents"
         yield _run(who, "signatures", SIGNATURES.format("Latin") + part, some, scratch)
-        verification = "no" if who == "datatrove" else "estimated"
-        yield _run(who, "whole", WHOLE.format(verification) + part, some, scratch)
+        if who != "daft":  # it has no clusters of its own
+            verification = "no" if who in UNVERIFIED else "estimated"
+            yield _run(who, "whole", WHOLE.format(verification) + part, some, scratch)
 
 
 def _run(who: str, work: str, said: str, texts: list[str], scratch: Path) -> Run:
@@ -134,17 +148,62 @@ def rows_of(run: Run, truth: tuple | None) -> Iterator[dict]:
         yield row(f"{run.said}, recall of {pairs} pairs of Jaccard 0.8 or more", share, "share", True)
 
 
+VERIFY = {"estimate": "estimated", "exact": "exact"}
+
+
+def stage_rows(corpus: Path, verify: str, workers: int, rounds: int) -> Iterator[dict]:
+    """The stage as a user runs it: `rounds` runs over a source that was read before the first of them."""
+    said = f"stage dedup_near, {VERIFY[verify]} verification, {workers} processes"
+    with tempfile.TemporaryDirectory() as folder:
+        manifests = [_stage_run(corpus, verify, workers, Path(folder)) for _ in range(rounds + 1)][1:]
+    size = sum(cell["bytes"] for part in ("kept", "dropped") for cell in manifests[0][part]) / 1e6
+    tell = {
+        "seconds": ("s", lambda run: run["seconds"]),
+        "CPU seconds of all processes": ("s", lambda run: run["cpu"]),
+        "peak memory of all processes": ("MB", lambda run: run["peak_memory"] / 1e6),
+    }
+    for what, (unit, value) in tell.items():
+        median = statistics.median(value(manifest["run"]) for manifest in manifests)
+        work = f"{said}, {size:.0f} MB: {what}"
+        yield {"work": work, "who": "seedbed", "value": round(median, 3), "unit": unit, "higher_is_better": False}
+
+
+def _stage_run(corpus: Path, verify: str, workers: int, folder: Path) -> dict:
+    config = {
+        "run": {"workdir": str(folder / "run"), "workers": workers},
+        "sources": [{"jsonl": {"name": "corpus", "path": str(corpus)}}],
+        "stages": [{"dedup_near": {"threshold": 0.8, "bands": 16, "rows": 8, "verify": verify}}],
+    }
+    (folder / "config.yaml").write_text(json.dumps(config), "utf-8")
+    for old in folder.glob("run/01-dedup_near-*"):
+        shutil.rmtree(old)
+    made = _cpu([sys.executable, "-m", "pipeline.cli", "run", str(folder / "config.yaml")])
+    manifest = json.loads(next(folder.glob("run/01-dedup_near-*/manifest.json")).read_text())
+    nothing = _cpu([sys.executable, "-m", "pipeline.cli", "run", str(folder / "config.yaml")])  # start-up and report
+    manifest["run"]["cpu"] = made - nothing
+    return manifest
+
+
+def _cpu(command: list[str]) -> float:
+    """CPU seconds of a command and all processes under it."""
+    before = os.times()
+    subprocess.run(command, check=True, capture_output=True)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("corpus", type=Path, help="JSON lines: {text, meta: {lang}}")
     ask.add_argument("--limit-mb", type=float, default=110, help="text of each script")
     ask.add_argument("--rounds", type=int, default=5)
+    ask.add_argument("--workers", type=int, default=2, help="processes of the whole stage")
     ask.add_argument("--peers", nargs="*", default=list(REQUIREMENTS), choices=list(REQUIREMENTS))
     ask.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "seedbed-benchmarks")
     ask.add_argument("--no-recall", action="store_true", help="spare the search for all exact pairs")
     ask.add_argument("--json", type=Path, help="write the rows here")
     args = ask.parse_args()
-    pythons = {who: python_of(who, REQUIREMENTS[who], args.cache) for who in args.peers}
+    pythons = {who: python_of(who, REQUIREMENTS[who], args.cache, ALONE.get(who, ())) for who in args.peers}
     texts = read(args.corpus, args.limit_mb)
     truth = None if args.no_recall else exact_pairs(texts["Latin"], 0.8)
     with tempfile.TemporaryDirectory() as folder:
@@ -158,6 +217,7 @@ def main() -> None:
                         file=sys.stderr,
                     )
     rows = [row for run in planned for row in rows_of(run, truth)]
+    rows += [row for verify in VERIFY for row in stage_rows(args.corpus, verify, args.workers, args.rounds)]
     for row in sorted(rows, key=lambda r: (r["unit"], r["work"].split(",")[0], -r["value"])):
         print(f"{row['value']:>10.3f} {row['unit']:<6} {row['who']:<18} {row['work']}")
     if args.json:
