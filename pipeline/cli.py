@@ -6,7 +6,6 @@ stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed; 2: y
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +30,7 @@ from pipeline.stages.base import Where
 from pipeline.store.counts import total
 from pipeline.store.files import written_whole
 from pipeline.store.lock import owned
+from pipeline.store.place import remove_folder, sizes
 from pipeline.store.step import faults
 from pipeline.text.languages import canonical
 from pipeline.trace import trace as trace_document
@@ -58,18 +58,18 @@ ConfigPath = Annotated[
         metavar="CONFIG", help="a YAML config, such as configs/demo.yaml; paths in it begin at the current folder"
     ),
 ]
-Workdir = Annotated[Path | None, typer.Option(help="folder of the steps; overrides run.workdir")]
+Workdir = Annotated[str | None, typer.Option(help="folder of the steps; overrides run.workdir")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 
 
-def load(path: Path, workdir: Path | None, **more: Any) -> configs.Config:
-    overrides = {"workdir": workdir and str(workdir), **more}
+def load(path: Path, workdir: str | None, **more: Any) -> configs.Config:
+    overrides = {"workdir": workdir, **more}
     return configs.load(path, {k: v for k, v in overrides.items() if v is not None})
 
 
-def load_to_look(path: Path, workdir: Path | None) -> configs.Config:
+def load_to_look(path: Path, workdir: str | None) -> configs.Config:
     """A config whose steps are to be looked at: its sources may have been put away since."""
-    overrides = {} if workdir is None else {"workdir": str(workdir)}
+    overrides = {} if workdir is None else {"workdir": workdir}
     return configs.load(path, overrides, to_read=False)
 
 
@@ -95,6 +95,8 @@ def run(
     memory: Annotated[
         str | None, typer.Option(help="bound on all processes together, such as 8GB; changes no byte")
     ] = None,
+    engine: Annotated[str | None, typer.Option(help="local, or ray for a cluster; changes no byte")] = None,
+    address: Annotated[str | None, typer.Option(help="of the Ray cluster: auto, or host:port")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -105,9 +107,10 @@ def run(
         \b
         pipeline run configs/demo.yaml
         pipeline run configs/demo.yaml --workers 8 --memory 32GB
+        pipeline run configs/demo.yaml --engine ray --address auto --workdir s3://bucket/demo
     """
     count = int(workers) if workers is not None and workers.isdecimal() else workers
-    loaded = load(config, workdir, workers=count, memory=memory)
+    loaded = load(config, workdir, workers=count, memory=memory, engine=engine, address=address)
     voice = talk(quiet or as_json)
     try:
         result = run_config(loaded, voice)
@@ -345,10 +348,10 @@ def prune(
             print(f"kept     {len(folders)} steps of {whose} (`--all` removes them too)", file=sys.stderr)
         found = strangers(loaded, used)
         for folder in found:
-            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            size = sum(sizes(folder).values())
             print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
             if yes:
-                shutil.rmtree(folder)
+                remove_folder(folder)
     if found and not yes:
         print(f"nothing was removed: `pipeline prune {config} --yes` removes these {len(found)}", file=sys.stderr)
 

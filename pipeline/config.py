@@ -13,10 +13,10 @@ import os
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
 
 from pipeline.document import CODE, TEXT
 from pipeline.errors import ConfigError
@@ -26,11 +26,13 @@ from pipeline.sources import SOURCES
 from pipeline.sources.base import Source
 from pipeline.stages import STAGES
 from pipeline.stages.base import Stage
+from pipeline.store.place import place
 from pipeline.tokenizer import TokenizerConfig
 from pipeline.units import Share, Size, parse_size
 from pipeline.yamlsafe import load as load_yaml
 
 Problems = list[str]
+Place = Annotated[Path, PlainValidator(place, json_schema_input_type=str)]  # or a remote place, used as a Path
 SECTIONS = ("run", "sources", "stages", "identifier", "tokenizer", "pack", "shard_size")
 
 
@@ -39,12 +41,19 @@ class RunSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    workdir: Path = Field(Path("runs/default"), description="folder of the steps and the report")
+    workdir: Place = Field(
+        Path("runs/default"), description="folder of the steps and the report, or s3://bucket/folder"
+    )
     memory: Size | None = Field(None, description="bound on the whole process tree; default: half of the machine's")
     workers: int | None = Field(
         None, description="processes; `auto`: one a core, fewer where memory would not hold them"
     )
-    engine: Literal["local"] = Field("local", description="what runs the tasks")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="what runs the tasks: processes here, or a Ray cluster"
+    )
+    address: str | None = Field(
+        None, description="of the Ray cluster: `auto`, or host:port; without one Ray runs on this machine alone"
+    )
     max_bad: Share = Field(
         0.01, description="share of records (and of files) that may be unreadable before the run stops"
     )
@@ -65,6 +74,21 @@ class RunSettings(BaseModel):
         if value is not None and value < 1:
             raise ValueError("must be 1 or more, or auto")
         return value
+
+    @field_validator("address")
+    @classmethod
+    def _a_node(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith("ray://"):
+            raise ValueError(
+                "must be `auto` or host:port: start the run on a node of the cluster, not through a client"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _whose_address(self) -> RunSettings:
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("an address is for `engine: ray`")
+        return self
 
     @property
     def memory_bytes(self) -> int:

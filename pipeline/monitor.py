@@ -26,10 +26,13 @@ def own_memory(process: psutil.Process) -> int:
 
 
 class PeakMemory:
-    """A context that samples this process and its children; `peak` is in bytes."""
+    """A context that samples this process and its children; `peak` is in bytes.
 
-    def __init__(self) -> None:
+    Without `children` it looks at this process alone, which is cheap where a machine runs hundreds of them."""
+
+    def __init__(self, children: bool = True) -> None:
         self.peak = 0
+        self._children = children
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -49,7 +52,7 @@ class PeakMemory:
     def _sample(self) -> None:
         here = psutil.Process()
         try:
-            tree = [here, *here.children(recursive=True)]
+            tree = [here, *(here.children(recursive=True) if self._children else ())]
         except psutil.Error:
             return
         self.peak = max(self.peak, sum(map(own_memory, tree)))

@@ -21,8 +21,9 @@ from pipeline.config import Config
 from pipeline.digest import address
 from pipeline.fingerprint import Fingerprints
 from pipeline.sources.base import InputFile, Source
-from pipeline.stages.base import RowStage, Stage
-from pipeline.store.step import MANIFEST, Step
+from pipeline.stages.base import CorpusStage, RowStage, Stage
+from pipeline.store.index import find_index
+from pipeline.store.step import MANIFEST, Step, watched
 
 RECIPE_VERSION = 1
 ENCODE_VERSION = 2  # 2: words of the text that is encoded
@@ -67,7 +68,7 @@ def plan(config: Config, inputs: Mapping[str, Any] | None = None) -> list[Planne
 def _planned(name: str, kind: str, number: int | None, recipe: dict[str, Any], workdir: Path, settings: Any) -> Planned:
     name_of_folder = name if number is None else f"{number:02d}-{name}"
     folder = workdir / f"{name_of_folder}-{address(recipe)}"
-    return Planned(name, kind, recipe, Step(folder), settings)
+    return Planned(name, kind, recipe, watched(folder), settings)
 
 
 def _recipe(
@@ -94,9 +95,9 @@ def _source(source: Source, given: Any, shard_size: int, workdir: Path) -> Plann
 def _stage(stage: Stage, number: int, before: list[str], prints: Fingerprints, workdir: Path) -> Planned:
     recipe = _recipe(stage.name, stage.version, stage.recipe_parameters(), stage.packages, before)
     if stage.files:
-        recipe["files"] = {
-            name: prints.of(InputFile(path.name, str(path), 0)) for name, path in sorted(stage.files.items())
-        }
+        recipe["files"] = {name: prints.of(InputFile(name, str(path), 0)) for name, path in sorted(stage.files.items())}
+    if isinstance(stage, CorpusStage) and stage.against:
+        recipe["against"] = [find_index(path, stage.index_settings).manifest()["digest"] for path in stage.against]
     if stage.unicode_tables:
         recipe["unicode"] = unicodedata.unidata_version
     kind = "row" if isinstance(stage, RowStage) else "corpus"

@@ -23,6 +23,7 @@ from pipeline.errors import ConfigError, InputError
 from pipeline.fingerprint import Fingerprints
 from pipeline.plan import Planned, plan
 from pipeline.store.files import read_json, write_json
+from pipeline.store.place import is_local
 from pipeline.store.step import Step
 
 FOLDER = ".runs"
@@ -52,7 +53,11 @@ class Standing:
 
 def name_of(config: Config) -> str:
     """The config's path from the workdir; empty for one that was read from no file."""
-    return "" if config.path is None else Path(os.path.relpath(config.path, str(config.run.workdir))).as_posix()
+    if config.path is None:
+        return ""
+    if not is_local(config.run.workdir):
+        return config.path.resolve().as_posix()
+    return Path(os.path.relpath(config.path, config.run.workdir)).as_posix()
 
 
 def remember(config: Config, planned: Sequence[Planned], finished: bool = False) -> None:

@@ -31,7 +31,7 @@ from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
 from pipeline.report import Report
-from pipeline.stages.base import PartStage
+from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
 from pipeline.steps.corpus import CorpusWork
@@ -41,10 +41,12 @@ from pipeline.steps.pack import PackWork
 from pipeline.steps.parts import PartsWork
 from pipeline.steps.rows import MATCHED, RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
+from pipeline.steps.spans import SpansWork
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
-from pipeline.store.files import read_table, sweep
-from pipeline.store.lock import owned
+from pipeline.store.files import TEMPORARY, read_table, sweep, write_bytes
+from pipeline.store.lock import Lock, owned
+from pipeline.store.place import is_local
 from pipeline.store.step import Step, faults
 
 PACKED = "packed"  # a link in the workdir to the packed folder of the last run
@@ -70,16 +72,8 @@ class _Run:
     talk: Talk
     engine: Engine
     planned: list[Planned]
+    lock: Lock
     made: list[str] = field(default_factory=list)
-
-    def tidy(self) -> None:
-        """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
-        for leftover in self.config.run.workdir.glob(f".{PACKED}-*"):
-            leftover.unlink()
-        for p in self.planned:
-            sweep(p.step.folder)
-            if p.step.sealed:
-                p.step.tidy()
 
     def check_sealed(self) -> None:
         """Refuses to build on a sealed step of which a file is gone or cut off: that costs a look, not a reading."""
@@ -103,9 +97,10 @@ class _Run:
         """Compiles the kernels that the steps to be made need, if no run before has."""
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
-        if tasks := warm.tasks(stages, encode=any(p.kind == "encode" for p in todo)):
+        encode = any(p.kind == "encode" for p in todo)
+        if tasks := warm.tasks(stages, encode, self.engine.here):
             self.talk.begin("prepare kernels", len(tasks))
-            for _ in self.engine.run(tasks):
+            for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()
 
@@ -136,7 +131,9 @@ class _Run:
             return RowsWork([p.step for p in some], [p.settings for p in some], corpus)
         if isinstance(some[0].settings, PartStage):
             return PartsWork(some[0].step, some[0].settings, corpus)
-        return CorpusWork(some[0].step, some[0].settings, corpus, self.config.run.memory_bytes)
+        if isinstance(some[0].settings, SpanStage):
+            return SpansWork(some[0].step, some[0].settings, corpus)
+        return CorpusWork(some[0].step, some[0].settings, corpus, self.engine.memory)
 
     def _tail(self, corpus: Corpus) -> Iterator[tuple[Work, list[Planned]]]:
         by_kind = {p.kind: p for p in self.planned}
@@ -171,9 +168,12 @@ class _Run:
 
     def make(self, work: Work, planned: Sequence[Planned]) -> None:
         """Runs the tasks of one work, phase by phase, and seals its steps."""
+        for p in planned:
+            for remark in p.settings.remarks if isinstance(p.settings, Stage) else ():
+                self.talk.say(f"  {p.name}: {remark}")
         started = time.time()
         seconds: dict[str, float] = defaultdict(float)
-        documents = size = 0
+        documents = size = largest = 0
         with PeakMemory() as memory:
             for tasks in work.phases():
                 if not tasks:
@@ -187,11 +187,15 @@ class _Run:
                 try:
                     for task, result in self.engine.run(tasks):
                         seconds[task.name] += result["seconds"]
+                        largest = max(largest, result.get("peak_memory", 0))  # of a task on another machine
                         gone.update({name: result.get(name, 0) for name in ("documents", "bytes")})
                         self.talk.advance(result.get("documents", 0), result.get("bytes", 0))
+                        self.lock.hold()
                     done = True
                 finally:
                     self.talk.end(done)
+                for step in work.steps:
+                    step.look_again()
                 documents, size = max(documents, gone["documents"]), max(size, gone["bytes"])  # phases go over the same
         about_run = {
             "started": started,
@@ -199,8 +203,9 @@ class _Run:
             "task_seconds": dict(seconds),
             "documents": documents,
             "bytes": size,
-            "peak_memory": memory.peak,
-            "workers": self.config.run.worker_count,
+            "peak_memory": max(memory.peak, largest),
+            "workers": self.engine.workers,
+            "engine": self.config.run.engine,
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         }
         for p in planned:
@@ -275,13 +280,17 @@ def _worst(ledgers: Sequence[Path], harmless: Sequence[str], most: int = 5) -> l
 def run(config: Config, talk: Talk) -> Result:
     """Makes what is not there. Raises RunError or InputError; what was finished stays, the next run goes on there."""
     started = time.monotonic()
+    if config.run.engine == "ray" and is_local(config.run.workdir):  # a worker stands in another folder
+        config = config.model_copy(
+            update={"run": config.run.model_copy(update={"workdir": config.run.workdir.resolve()})}
+        )
     workdir = config.run.workdir
-    with owned(workdir):
-        engine = LocalEngine(config.run.worker_count, config.run.memory_bytes)
+    with owned(workdir) as lock:
+        planned = plan(config)
+        tidy(workdir, planned)
+        engine = _engine(config)
         try:
-            planned = plan(config)
-            this = _Run(config, talk, engine, planned)
-            this.tidy()
+            this = _Run(config, talk, engine, planned, lock)
             this.check_sealed()
             this.tell_others()
             remembered.remember(config, planned)
@@ -297,10 +306,34 @@ def run(config: Config, talk: Talk) -> Result:
     return Result(planned, this.made, packed, page, gathered, time.monotonic() - started)
 
 
+def tidy(workdir: Path, planned: Sequence[Planned]) -> None:
+    """Removes what a killed run left: temporary files, and the marks of a step that had just been sealed."""
+    if is_local(workdir):
+        for pattern in (f".{PACKED}-*", f"{TEMPORARY}*"):
+            for leftover in workdir.glob(pattern):
+                leftover.unlink()
+    for p in planned:
+        sweep(p.step.folder)
+        if p.step.sealed:
+            p.step.tidy()
+
+
+def _engine(config: Config) -> Engine:
+    settings = config.run
+    if settings.engine == "local":
+        return LocalEngine(settings.worker_count, settings.memory_bytes)
+    from pipeline.engine.ray import RayEngine  # only where it is asked for: Ray need not be installed
+
+    return RayEngine(settings.address, settings.worker_count, settings.memory_bytes, settings.workdir)
+
+
 def _link(workdir: Path, packed: Step | None) -> Path | None:
-    """Points `packed` at the packed folder."""
+    """Points `packed` at the packed folder; an object store has no links, so there `packed` holds the folder's name."""
     if packed is None:
         return None
+    if not is_local(workdir):
+        write_bytes(workdir / PACKED, f"{packed.folder.name}\n".encode())
+        return packed.folder
     aside = workdir / f".{PACKED}-{os.getpid()}"
     aside.unlink(missing_ok=True)
     aside.symlink_to(packed.folder.name)

@@ -9,7 +9,7 @@ has written the same bytes twice, and one that was killed half way has written n
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -43,9 +43,24 @@ class Task:
 
 
 class Engine(Protocol):
-    """Runs tasks in any order; yields each with its result when it is done."""
+    """Runs tasks in any order; yields each with its result when it is done.
+
+    `workers` is how many run at once at most, `memory` the bytes that one may need, `here` whether all run on this
+    machine, where notes of what is compiled can be believed."""
+
+    here: bool
+
+    @property
+    def workers(self) -> int: ...
+
+    @property
+    def memory(self) -> int: ...
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, dict[str, Any]]]: ...
+
+    def prepare(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
+        """Runs the tasks on every machine."""
+        ...
 
     def close(self) -> None: ...
 

@@ -11,7 +11,7 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -32,6 +32,8 @@ class LocalEngine:
     With one worker tasks run in this very process. Raises RunError when a task needs more memory than there is, or
     when a worker dies."""
 
+    here = True
+
     def __init__(self, workers: int, memory: int) -> None:
         self.workers, self.memory = workers, memory
         self._pool: ProcessPoolExecutor | None = None
@@ -49,6 +51,9 @@ class LocalEngine:
             yield from ((task, perform(task)) for task in tasks)
         else:
             yield from self._run_in_pool(tasks, at_once, fit)
+
+    def prepare(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, dict[str, Any]]]:
+        return self.run(tasks)
 
     def _at_once(self, tasks: list[Task]) -> int:
         need = max(task.memory for task in tasks) + WORKER_BASE
@@ -113,13 +118,18 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
 
 def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal: the parent decides
+    one_thread()
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def one_thread() -> None:
+    """Arrow's threads are set when it runs, unlike those of others, which read the environment when they start."""
     import pyarrow as pa
 
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
 
 
 def _die_with(sentinel: int) -> None:

@@ -16,6 +16,7 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
+from pipeline.report.contamination import contamination, plain_tallies
 from pipeline.report.languages import rows
 from pipeline.report.levels import SOURCE, STAGES, Level, Manifest, drops, labels, levels, naming_level
 from pipeline.report.samples import sample
@@ -39,6 +40,7 @@ class Report:
     named_at: str  # label of the level from which on languages stay as they are
     drops: list[dict[str, Any]]  # levels.py, with `samples` (samples.py)
     duplicates: list[dict[str, Any]]  # label, address and what the step says about its clusters
+    contamination: list[dict[str, Any]]  # contamination.py
     tokenizer: dict[str, Any] | None  # vocab_size, asked, sample by language
     packed: dict[str, Any] | None  # folder, address, seq_len, vocab_size, splits: totals of each
     sources: list[dict[str, Any]]
@@ -68,6 +70,7 @@ def gather(steps: Sequence[Step], samples: int = SAMPLES) -> Report:
         named_at=funnel[naming_level(funnel)]["label"] if funnel else "",
         drops=[{**drop, "samples": _of_stage(found, drop, funnel)} for drop in dropped],
         duplicates=_duplicates(manifests),
+        contamination=contamination(manifests),
         tokenizer=tokenizer,
         packed=packed,
         sources=sources,
@@ -228,7 +231,7 @@ def _steps(steps: Sequence[Step], manifests: Sequence[Manifest], funnel: Sequenc
                 "workers": run.get("workers"),
                 "machine": run.get("machine"),
                 "disk": sum(file["bytes"] for file in manifest["files"].values()),
-                "tallies": manifest.get("tallies", {}) if manifest["kind"] in STAGES else {},
+                "tallies": plain_tallies(manifest.get("tallies", {})) if manifest["kind"] in STAGES else {},
             }
         )
     return out

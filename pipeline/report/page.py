@@ -31,6 +31,7 @@ from pipeline.report.pictures import (
 )
 from pipeline.report.shapes import bins, clusters, lengths, lsh_curve, median
 from pipeline.report.tables import (
+    contamination_table,
     drop_table,
     funnel_table,
     language_table,
@@ -136,4 +137,5 @@ def _tables(report: Report) -> dict[str, Any]:
         "sample_table": sample_table(report.tokenizer, report.languages),
         "source_table": source_table(report.sources),
         "step_table": step_table(report.steps),
+        "contamination": [{**entry, "table": contamination_table(entry["sets"])} for entry in report.contamination],
     }

@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.digest import coins
-from pipeline.errors import InputError
 from pipeline.store.files import read_table
 from pipeline.store.ledger import LEDGER
 from pipeline.store.step import Step
@@ -52,7 +51,7 @@ def _enough(lang: str, most: int) -> int:
 
 def _smallest(path: Path, name: str, most: int) -> dict[tuple[str, str], list[Place]]:
     """The smallest coins of each (reason, language) of one ledger."""
-    table = _columns(path, ["id", "reason", "lang"])
+    table = read_table(path, ["id", "reason", "lang"])
     ids = table.column("id").to_pylist()
     tosses = coins(SEED, ids)
     reasons, langs = (
@@ -68,19 +67,6 @@ def _smallest(path: Path, name: str, most: int) -> dict[tuple[str, str], list[Pl
         rows = order[begin : min(end, begin + _enough(key[1], most))].tolist()
         out[key] = [(int(tosses[row]), ids[row], name, row) for row in rows]
     return out
-
-
-def _columns(path: Path, names: list[str]) -> pa.Table:
-    """These columns alone: the others are never decompressed."""
-    options = pa.ipc.IpcReadOptions(included_fields=[LEDGER.get_field_index(name) for name in names])
-    try:
-        with pa.memory_map(str(path)) as source:
-            return pa.ipc.open_stream(source, options=options).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"cannot read {path}: {error}",
-            hint="`pipeline verify CONFIG` tells which steps are damaged; delete those and run again",
-        ) from error
 
 
 def _by_reason(smallest: dict[tuple[str, str], list[Place]]) -> dict[str, list[list[Place]]]:

@@ -209,6 +209,17 @@ def drop_table(drops: Sequence[dict[str, Any]]) -> Table:
     return Table("Reasons", head, rows)
 
 
+def contamination_table(sets: Sequence[dict[str, Any]]) -> Table:
+    """What was found of each evaluation set."""
+    head = ["set", "items", "too short to look for", "found", "found, share", "documents"]
+    rows = []
+    for one in sets:
+        part = one["found"] / one["items"] if one["items"] else None
+        cells = [number(one[name]) for name in ("items", "not_looked_for", "found")]
+        rows.append(Line(None, [Cell(one["name"]), *cells, number(part, share), number(one["documents"])]))
+    return Table("What was found of each evaluation set", head, rows)
+
+
 def sample_table(tokenizer: dict[str, Any] | None, languages: Sequence[dict[str, Any]]) -> Table | None:
     """How much of each language the tokenizer was trained on. None where it was not trained here."""
     sample = (tokenizer or {}).get("sample")

@@ -104,9 +104,8 @@ def _plain(value: Any) -> str:
 
 def take(value: Any, path: tuple[str, ...]) -> Any:
     """What stands at `path`, taken out of `value`; None where nothing does."""
-    *above, last = path
-    holder = look(value, tuple(above))
-    return holder.pop(last, None) if isinstance(holder, dict) else None
+    holder = look(value, path[:-1])
+    return holder.pop(path[-1], None) if isinstance(holder, dict) else None
 
 
 def look(value: Any, path: tuple[str, ...]) -> Any:

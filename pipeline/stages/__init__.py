@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pipeline.stages.base import Stage
 from pipeline.stages.c4_lines import C4Lines
+from pipeline.stages.decontaminate import Decontaminate
 from pipeline.stages.dedup_exact import DedupExact
 from pipeline.stages.dedup_lines import DedupLines
 from pipeline.stages.dedup_near import DedupNear
+from pipeline.stages.dedup_simhash import DedupSimhash
+from pipeline.stages.dedup_substrings import DedupSubstrings
 from pipeline.stages.dedup_url import DedupUrl
 from pipeline.stages.drop_lines import DropLines
 from pipeline.stages.drop_trailer import DropTrailer
@@ -31,6 +34,7 @@ _ROW_WISE = (
     DropWords,
     DropTrailer,
     Redact,
+    Decontaminate,
 )
-_CORPUS_WISE = (DedupUrl, DedupLines, DedupExact, DedupNear)
+_CORPUS_WISE = (DedupUrl, DedupLines, DedupSubstrings, DedupExact, DedupNear, DedupSimhash)
 STAGES: dict[str, type[Stage]] = {stage.name: stage for stage in (*_ROW_WISE, *_CORPUS_WISE)}

@@ -7,7 +7,7 @@ A stage is pure: it opens no file, reads no clock, draws no random number. Its d
 fields are its part of the config, and both go into the recipe of its step. Kept documents are those not in
 `dropped`, so a stage cannot lose one in silence. `where` is applied by the runner: a stage sees only its rows.
 
-Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
+Four kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(docs) -> Outcome.
 **Corpus-wise** stages (`CorpusStage`) need to see keys of all documents:
 
     observe(docs)               -> Observed(keys, notes)    each shard; docs has `doc` (uint64), the document's number
@@ -19,6 +19,7 @@ Three kinds. **Row-wise** stages (`RowStage`) judge each document alone:  apply(
 
 Between `resolve` (or `confirm`) and `about` the runner joins the edges to clusters: of each, the document with the
 smallest number stays and the others get a verdict. No phase has all keys, all edges or all verdicts in one process.
+Documents that may not go (of an index, or of sources outside `drop_from`) have smaller numbers than all others.
 
 **Part-wise** stages (`PartStage`) need keys of the parts of all documents (their lines). There are far more parts than
 documents and a part may stand in millions of them, so nothing is ever held for all of them in one place:
@@ -30,21 +31,32 @@ documents and a part may stand in millions of them, so nothing is ever held for 
 A shard tells each key once, however often it holds it, so a key has no more rows than there are shards, and partitions
 stay even. A verdict goes back to the shard of the document that it names, which looks for the part by its key again.
 There is no phase in which one process has all edges, or all verdicts.
+
+**Span-wise** stages (`SpanStage`) compare what may begin and end anywhere, so there are about as many candidates as
+bytes. Two rounds of keys keep them few: only what has a key that stands twice is told with its content.
+
+    observe(docs)               -> keys                    each shard; a key once, with how often
+    suspect(keys)               -> suspects                each partition of the keys: those that stand twice, by shard
+    gather(docs, suspects)      -> Gathered(contents, copies)   each shard; each content once, and spans that repeat it
+    match(contents)             -> Matched(spans, most)    each partition of the contents' keys
+    cuts(docs, spans)           -> (row, begin, end)       each shard; bytes that go
+    apply(docs, cuts)           -> Outcome
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.sources.codes import checked_pattern
+from pipeline.stages.choices import Choices
+from pipeline.stages.where import Where as Where
 
 # What a stage says about each document it drops; the runner adds id, source, kind, lang, bytes, stage and an excerpt.
 # A stage may leave out the nullable columns: `dropped_table` fills them.
@@ -60,6 +72,8 @@ DROPPED = pa.schema(
     ]
 )
 
+CLUSTER = "cluster"  # the column of `action: mark`: id of the first document of the cluster; null outside clusters
+
 # What a part-wise stage decides about a key, one row for each shard that holds it.
 PART_VERDICTS = pa.schema(
     [
@@ -69,6 +83,18 @@ PART_VERDICTS = pa.schema(
         pa.field("total", pa.int64(), nullable=False),  # how often it stands in all documents, as the stage counts
     ]
 )
+
+# What a span-wise stage finds: units of a document's text, as the stage counts them, from `begin` up to `end`.
+SPANS = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        pa.field("begin", pa.int64(), nullable=False),
+        pa.field("end", pa.int64(), nullable=False),
+        pa.field("goes", pa.bool_(), nullable=False),  # it stood before; else it is the first of some, and stays
+    ]
+)
+CUTS = pa.schema([("row", pa.int64()), ("begin", pa.int64()), ("end", pa.int64())])  # bytes of the text of a row
+Place = tuple[int, int, int]  # minus how often, document, unit
 
 
 def dropped_table(row: Any, reason: Any, **columns: Any) -> pa.Table:
@@ -98,44 +124,6 @@ class Outcome:
     tallies: dict[str, int] = field(default_factory=dict)  # summed over shards into the manifest: {"email": 12}
 
 
-class Where(BaseModel):
-    """Which documents a stage is for; the others pass by. Each is a name, a pattern (`crawl_*`) or a list of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: tuple[str, ...] | None = None
-    lang: tuple[str, ...] | None = None  # what was found
-    lang_declared: tuple[str, ...] | None = None
-    kind: tuple[str, ...] | None = None  # text, code
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-    @field_validator("lang")
-    @classmethod
-    def _known(cls, patterns: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if patterns is None else tuple(map(checked_pattern, patterns))
-
-    def matches(self, docs: pa.Table) -> pa.Array:
-        """(n,) bool, without nulls."""
-        out = np.ones(docs.num_rows, dtype=bool)
-        for name, patterns in self:
-            if patterns is not None:
-                out &= _matches_any(docs.column(name), patterns)
-        return pa.array(out)
-
-
-def _matches_any(column: pa.ChunkedArray, patterns: tuple[str, ...]) -> np.ndarray:
-    codes = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
-    codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-    hit = [v is not None and any(fnmatchcase(v, p) for p in patterns) for v in codes.dictionary.to_pylist()]
-    return (
-        np.array(hit, dtype=bool)[codes.indices.to_numpy(zero_copy_only=False)] if hit else np.zeros(len(column), bool)
-    )
-
-
 class Stage(BaseModel):
     """Common to all stages: a name in the config, a version of its meaning, and the columns it needs."""
 
@@ -151,8 +139,14 @@ class Stage(BaseModel):
         return self.model_dump(mode="json")
 
     @property
-    def files(self) -> dict[str, Path]:
-        """Files that it reads while it works, each under a name: the recipe has their digests, not their places."""
+    def remarks(self) -> tuple[str, ...]:
+        """What follows from its settings and should be said before it starts."""
+        return ()
+
+    @property
+    def files(self) -> Mapping[str, Path | str]:
+        """Files (or URLs) that it reads while it works, each under a name: the recipe has their digests, not their
+        places."""
         return {}
 
     @property
@@ -243,10 +237,19 @@ class Clusters:
         return sum(size * number for size, number in self.sizes)
 
 
-class CorpusStage(Stage):
+class CorpusStage(Choices, Stage):
     """A stage that needs keys of all documents. See the top of this file for the phases."""
 
     reason: ClassVar[str]  # of every document it drops
+
+    def recipe_parameters(self) -> dict[str, Any]:
+        return {name: value for name, value in super().recipe_parameters().items() if name not in self.PLACE}
+
+    @property
+    def index_settings(self) -> dict[str, Any]:
+        """What keys and notes depend on: an index is of use to stages that agree on it."""
+        chosen = {name: value for name, value in self.recipe_parameters().items() if name not in self.CHOICE}
+        return {"stage": self.name, "version": self.version, **chosen}
 
     @property
     def bytes_to_resolve(self) -> int:
@@ -278,11 +281,29 @@ class CorpusStage(Stage):
         """For the manifest and the report; lists of documents under "clusters" are written out by the runner."""
         raise NotImplementedError
 
+    @property
+    def writes(self) -> tuple[str, ...]:
+        return (CLUSTER,) if self.action == "mark" else ()
+
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
-        """Drops the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now)."""
+        """Drops or marks the documents of `verdicts` (columns row, twin, neighbour, similarity; twins are ids by now).
+
+        To be marked are all that are in a cluster, its first one included, which is its own twin."""
+        if self.action == "mark":
+            return Outcome({CLUSTER: _clusters(docs, verdicts)}, tallies={"marked": verdicts.num_rows})
         return Outcome(
             dropped=dropped_table(reason=self.reason, **{n: verdicts.column(n) for n in verdicts.column_names})
         )
+
+
+def _clusters(docs: pa.Table, verdicts: pa.Table) -> pa.Array:
+    """(n,) string: the twin of each document told of; others keep what a stage before said."""
+    back = np.full(docs.num_rows, -1, np.int64)
+    back[verdicts.column("row").to_numpy()] = np.arange(verdicts.num_rows)
+    found = verdicts.column("twin").combine_chunks().cast(pa.string()).take(pa.array(back, mask=back < 0))
+    if CLUSTER not in docs.column_names:
+        return found
+    return pc.coalesce(found, docs.column(CLUSTER).combine_chunks())
 
 
 class PartStage(Stage):
@@ -301,4 +322,52 @@ class PartStage(Stage):
 
     def part(self, docs: pa.Table, key: int) -> str:
         """The part with this key in a table of one document, for the report."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Of one shard: `contents` (columns `key` uint64, sorted, and what `match` needs), each content once, and `copies`
+    (schema SPANS): spans that go because the shard itself holds their content before them."""
+
+    contents: pa.Table
+    copies: pa.Table
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Of one partition: `spans` (schema SPANS), and some places of what stands most often, for the report."""
+
+    spans: pa.Table
+    most: list[Place] = field(default_factory=list)
+
+
+class SpanStage(Stage):
+    """A stage that compares spans of all documents. See the top of this file for the phases."""
+
+    def observe(self, docs: pa.Table) -> pa.Table:
+        """Columns `key` (uint64, sorted, each once) and more."""
+        raise NotImplementedError
+
+    def suspect(self, keys: pa.Table) -> pa.Table:
+        """Columns `key`, `shard` and more, from one partition of the keys with their `shard` (uint32); in any order."""
+        raise NotImplementedError
+
+    def gather(self, docs: pa.Table, suspects: pa.Table) -> Gathered:
+        """`suspects` are those of this shard."""
+        raise NotImplementedError
+
+    def match(self, contents: pa.Table) -> Matched:
+        """From one partition of the contents: those of a shard behind those of the shard before."""
+        raise NotImplementedError
+
+    def cuts(self, docs: pa.Table, spans: pa.Table) -> pa.Table:
+        """What goes (schema CUTS, in order, disjoint), from all `spans` of these documents, in any order."""
+        raise NotImplementedError
+
+    def apply(self, docs: pa.Table, cuts: pa.Table) -> Outcome:
+        raise NotImplementedError
+
+    def window(self, docs: pa.Table, begin: int) -> tuple[int, int]:
+        """The bytes of the window from a unit on, in a table of one document, for the report."""
         raise NotImplementedError

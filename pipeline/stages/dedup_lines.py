@@ -1,4 +1,4 @@
-"""Take lines that stand in many documents out of all of them, or out of all but the first.
+"""Take lines, or paragraphs, that stand in many documents out of all of them, or out of all but the first.
 
 observe: docs -> keys (key, doc, count, source), each distinct line of a shard once, by a salted 64-bit hash
 decide:  keys -> verdicts: every key that stands often enough, for each shard that holds it
@@ -36,6 +36,8 @@ class DedupLines(PartStage):
     `min_share` of its documents. With `by: occurrences` it is counted as often as it stands, refrains and rows of a
     table within one document too, as ROOTS did. `within: corpus` counts over all sources together.
 
+    With `unit: paragraph` all of this is about paragraphs: what blank lines part, the blank lines behind it its own.
+
     `keep: first` leaves the first one, in the order of the documents and within its document; `keep: none` leaves none,
     as ROOTS did. Code is not touched. A document of which nothing is left is dropped: reason `emptied`.
 
@@ -43,15 +45,18 @@ class DedupLines(PartStage):
         - dedup_lines: {min_chars: 1, min_count: 2, keep: none, by: occurrences}    # ROOTS' newspapers
         - dedup_lines: {min_chars: 1, min_count: 11, min_share: 1%, keep: none}     # ROOTS' pseudo-crawl
           where: {source: "crawl_*"}
+        - dedup_lines: {unit: paragraph, min_chars: 100, min_count: 2}
 
-    Writes: `text` where it changed, and `template_lines`, how many were taken out of each document. Counts `lines` and
-    `bytes`; the manifest shows the lines that stood most often. `pipeline trace CONFIG ID` shows what a document lost.
+    Writes: `text` where it changed, and `template_lines` (`template_paragraphs`), how many were taken out of each
+    document. Counts `lines` (`paragraphs`) and `bytes`; the manifest shows those that stood most often. `pipeline trace
+    CONFIG ID` shows what a document lost.
     """
 
     name: ClassVar[str] = "dedup_lines"
     version: ClassVar[int] = 2  # 2: a line on just `min_share` of the documents goes, too
     unicode_tables: ClassVar[bool] = True
 
+    unit: Literal["line", "paragraph"] = Field("line", description="what is counted and taken out")
     min_chars: int = Field(
         15, ge=1, description="characters of a line, blanks at its ends aside, from which on it counts"
     )
@@ -63,7 +68,7 @@ class DedupLines(PartStage):
 
     @property
     def writes(self) -> tuple[str, ...]:
-        return ("template_lines",)
+        return (f"template_{self.unit}s",)
 
     @property
     def bytes_per_text_byte(self) -> float:
@@ -77,7 +82,7 @@ class DedupLines(PartStage):
 
     def observe(self, docs: pa.Table) -> Observed:
         salts = self._salts(docs)
-        keys, rows, documents, times = observed(prose(docs), salts, self.min_chars)
+        keys, rows, documents, times = observed(prose(docs), salts, self.min_chars, self.unit)
         count = documents if self.by == "documents" else times
         table = pa.table(
             [keys, docs.column("doc").take(pa.array(rows)), pa.array(count.astype(np.uint32))], schema=KEYS
@@ -122,13 +127,14 @@ class DedupLines(PartStage):
         texts = prose(docs)
         spared = verdicts.column("first").to_numpy() & (self.keep == "first")
         keys = verdicts.column("key").to_numpy()
-        new, counts = without(texts, listed(texts, self._salts(docs), self.min_chars, keys, spared))
-        return edited(new, counts, "template_lines", {"lines": int(counts.sum()), "bytes": bytes_out(texts, new)})
+        marked = listed(texts, self._salts(docs), self.min_chars, keys, spared, self.unit)
+        new, counts = without(texts, marked, self.unit)
+        (column,) = self.writes
+        return edited(new, counts, column, {f"{self.unit}s": int(counts.sum()), "bytes": bytes_out(texts, new)})
 
     def part(self, docs: pa.Table, key: int) -> str:
-        text, salts = docs.column("text")[0].as_py(), self._salts(docs)
-        lines = pa.array(text.split("\n"), pa.large_string())
-        marked = listed(
-            lines, np.repeat(salts, len(lines)), self.min_chars, np.array([key], np.uint64), np.zeros(1, bool)
-        )
-        return lines[int(np.argmax(marked))].as_py().strip()
+        text, sought = docs.column("text"), np.array([key], np.uint64)
+        marked = listed(text, self._salts(docs), self.min_chars, sought, np.zeros(1, bool), self.unit)
+        others = np.arange(len(marked)) != np.argmax(marked)
+        alone = without(text, others, self.unit)[0][0].as_py()
+        return (alone if others.any() else text[0].as_py()).strip()

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.stages.base import Clusters, CorpusStage, Notes, Observed, Resolved
+from pipeline.stages.near_settings import MOST_PERMUTATIONS, PERMUTATIONS, RECALL, THRESHOLD, filled
 from pipeline.text.jaccard import estimated, exact
 from pipeline.text.lsh import ROUNDS, band_keys, candidate_probability, choose_bands, linked
 from pipeline.text.minhash import EMPTY, signatures
@@ -47,19 +48,59 @@ class DedupNear(CorpusStage):
     """Drop a document that is nearly another one: their sets of word 5-grams overlap by `threshold` (Jaccard) or more.
 
     Candidates come from MinHash signatures cut into `bands` of `rows`: a pair of similarity J is found with probability
-    1 - (1 - J^rows)^bands. Clusters are transitive; of each, the first document in the order of the corpus stays.
+    1 - (1 - J^rows)^bands. Clusters are transitive; of each, the first document in the order of the corpus stays: by
+    priority of its source, source, path, row.
+
+    How many bands: give `bands` and `rows` (or both as `lsh: {bands: 20, rows: 10}`), or a `recall`, the chance that a
+    pair right at `threshold` is found: the most selective bands that reach it are taken. Or say whose settings:
+
+        like         shingle        bands x rows  of    a pair at 0.7   0.8   0.9  is found with a chance of
+        (none)       5 words        16 x 8        128              0.61  0.95  1.00  verified by its signature
+        fineweb      5 words        14 x 8        112              0.56  0.92  1.00  not verified
+        bigcode      5 words        25 x 10       256              0.51  0.94  1.00  not verified
+        nemo         24 characters  20 x 13       260              0.18  0.68  1.00  not verified
+        slimpajama   13 characters   9 x 13       128              0.08  0.40  0.93  not verified
+
+    What is written beside `like` goes before it. What we do otherwise than they: case, punctuation and layout never
+    count (their 13 and 24 characters have spaces among them, ours letters, digits and marks alone; datatrove also folds
+    digits and accents), hashes and permutations are our own, and the document that stays is the first, not just any.
+
+    `action: mark` drops nothing and writes the column `cluster`, by which the packer holds out whole clusters.
+    `drop_from: {source: "crawl_*"}` protects all other sources: documents of a cluster with a protected one go, and
+    the twin is the first protected one; among themselves they are compared too, unless `among: false`.
+    `keep_index: true` keeps signatures, keys and ids of the documents that stay (4 bytes a permutation, 16 a band, and
+    the id); `against: runs/last_month` compares with those of a run before, without reading its text. Its documents
+    always stay. What it had dropped is not there: a document that is like a dropped one only stays.
+
+        - dedup_near: {threshold: 0.85}
+        - dedup_near: {like: slimpajama, verify: estimate}
+        - dedup_near: {recall: 0.99, threshold: 0.8, permutations: 256}
+        - dedup_near: {drop_from: {source: "crawl_*"}, against: [runs/july, runs/august], keep_index: true}
     """
 
     name: ClassVar[str] = "dedup_near"
     reason: ClassVar[str] = "near_duplicate"
+    CHOICE: ClassVar[frozenset[str]] = CorpusStage.CHOICE | {"threshold", "verify"}
 
+    like: Literal["slimpajama", "fineweb", "nemo", "bigcode"] | None = Field(
+        None, description="settings by name; those written beside it go before"
+    )
     threshold: float = Field(
-        0.8, gt=0, le=1, description="Jaccard similarity from which on documents count as duplicates"
+        THRESHOLD, gt=0, le=1, description="Jaccard similarity from which on documents count as duplicates"
     )
-    permutations: int = Field(128, ge=16, le=1024, description="columns of a signature, 4 bytes each")
-    bands: int | None = Field(
-        None, ge=1, description="default, with rows: the most selective that find 90 % at threshold"
+    recall: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description=f"chance to find a pair at threshold; {RECALL:g} where nothing says how many bands",
     )
+    permutations: int = Field(
+        PERMUTATIONS,
+        ge=16,
+        le=MOST_PERMUTATIONS,
+        description="columns of a signature, 4 bytes each; raised to what the bands or the recall take if not given",
+    )
+    bands: int | None = Field(None, ge=1, description="the more, the more pairs are found, and needless candidates")
     rows: int | None = Field(None, ge=1, description="columns of a band; bands * rows may not pass permutations")
     verify: Literal["estimate", "exact", "none"] = Field(
         "estimate", description="candidates by their signatures, by their shingles (text is read again), or not at all"
@@ -68,6 +109,11 @@ class DedupNear(CorpusStage):
     engine: Literal["kernel", "datasketch"] = Field(
         "kernel", description="what makes the signatures: our compiled kernel, or datasketch, many times slower"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return filled(given) if isinstance(given, dict) else given
 
     @model_validator(mode="after")
     def _bands_fit(self) -> DedupNear:
@@ -79,14 +125,40 @@ class DedupNear(CorpusStage):
                 f"{bands} bands of {rows} rows take {bands * rows} columns, a signature has {self.permutations}: "
                 f"raise permutations to {bands * rows}, or lower one of the others"
             )
+        if self.recall is not None and candidate_probability(self.threshold, bands, rows) < self.recall:
+            raise ValueError(
+                f"{self.permutations} permutations find no {self.recall:g} of the pairs at {self.threshold:g}: raise "
+                "permutations, or lower recall"
+            )
+        if self.against and self.verify == "exact":
+            raise ValueError(
+                "an index has signatures, no shingles: with `against` write `verify: estimate`, or run over all texts"
+            )
         return self
 
     @property
     def cut(self) -> tuple[int, int]:
         """(bands, rows) as given or as chosen."""
         if self.bands is None or self.rows is None:
-            return choose_bands(self.permutations, self.threshold)
+            return choose_bands(self.permutations, self.threshold, self.recall or RECALL)
         return self.bands, self.rows
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        if self.recall is None:
+            return ()
+        bands, rows = self.cut
+        found = candidate_probability(self.threshold, bands, rows)
+        return (
+            f"{bands} bands of {rows} rows, of {self.permutations} permutations, find {found:.1%} of the pairs at "
+            f"{self.threshold:g}",
+        )
+
+    def recipe_parameters(self) -> dict[str, Any]:
+        """The numbers, whatever name or recall they come from."""
+        bands, rows = self.cut
+        said = {name: value for name, value in super().recipe_parameters().items() if name not in ("like", "recall")}
+        return {**said, "bands": bands, "rows": rows}
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -162,7 +234,13 @@ class DedupNear(CorpusStage):
         bands, rows = self.cut
         curve = [(j / 50, float(candidate_probability(j / 50, bands, rows))) for j in range(51)]
         return {
-            "settings": {"threshold": self.threshold, "bands": bands, "rows": rows, "verify": self.verify},
+            "settings": {
+                "threshold": self.threshold,
+                "permutations": self.permutations,
+                "bands": bands,
+                "rows": rows,
+                "verify": self.verify,
+            },
             "curve": [[j, round(p, 6)] for j, p in curve],
             "edges": clusters.edges,
             "clusters_found": clusters.count,

@@ -60,15 +60,17 @@ class Seedbed:
     def __init__(self, model: Model | None = None) -> None:
         self._model = model or built_in()
         self._names = [*self._model.names[:-1], UNDETERMINED, None]  # the last one is reached by -1
+        self._known = set(self._model.names[:-1])
 
     def known(self, lang: str) -> bool:
-        return _known(lang, set(self._model.names[:-1]))
+        return _known(lang, self._known)
 
     def find(self, texts: pa.ChunkedArray, only_code: np.ndarray) -> Findings:
         labels, scores, seconds, shares = find(texts, self._model, only_code)
         # the fourth digit is more than the score is worth; rounded, it is no matter how a machine adds
         scores, shares = np.round(scores, 4), np.round(shares, 4)
-        return Findings([self._names[i] for i in labels], scores, [self._names[i] for i in seconds], shares)
+        langs, others = ([self._names[i] for i in which.tolist()] for which in (labels, seconds))
+        return Findings(langs, scores, others, shares)
 
 
 class _OneByOne:

@@ -23,6 +23,10 @@ from pipeline.text.languages import canonical, same
 from pipeline.text.lid_model import BUILT_IN
 from pipeline.units import Share
 
+# The language (None: it stays as it was), whether the engine's score stands beside it, the tally that counts it
+_Answer = tuple[str | None, bool, str | None]
+MOST_ANSWERS = 65_536  # kept of a shard: a hostile file may declare a new code in each row
+
 
 class Identify(RowStage):
     """Finds the language of each document; code keeps the one it was declared in.
@@ -112,34 +116,53 @@ class Identify(RowStage):
 
     def apply(self, docs: pa.Table) -> Outcome:
         kinds, declared, langs = (docs.column(name).to_pylist() for name in ("kind", "lang_declared", "lang"))
-        code = np.array([kind == CODE for kind in kinds], bool)
-        found = self._engine.find(docs.column("text"), code)
-        scores: list[float | None] = [None] * len(langs)
+        code = [kind == CODE for kind in kinds]
+        found = self._engine.find(docs.column("text"), np.array(code, bool))
+        unscored = np.zeros(len(langs), bool)
         tallies = {"as_declared": 0, "other_than_declared": 0, "undetermined": 0}
-        for row, is_code in enumerate(code):
-            told = canonical(declared[row]) if declared[row] not in (None, UNDETERMINED) else None
-            if is_code and (told is not None or found.langs[row] is None):
-                continue
-            langs[row], scores[row] = self._judge(found.langs[row], float(found.scores[row]), told)
-            if langs[row] == UNDETERMINED:
-                tallies["undetermined"] += 1
-            elif told is not None:
-                tallies["as_declared" if langs[row] == told else "other_than_declared"] += 1
-        shares = pa.array(found.shares, pa.float64(), mask=found.shares == 0)
+        answers: dict[Any, _Answer] = {}  # the same few are asked for again and again
+        sure = (found.scores >= self.sure).tolist()
+        for row, asked in enumerate(zip(code, declared, found.langs, sure, strict=True)):
+            answer = answers.get(asked)
+            if answer is None:
+                answer = self._answer(*asked)
+                if len(answers) < MOST_ANSWERS:
+                    answers[asked] = answer
+            lang, scored, tally = answer
+            if lang is not None:
+                langs[row] = lang
+            if not scored:
+                unscored[row] = True
+            if tally is not None:
+                tallies[tally] += 1
         columns = {
             "lang": pa.array(langs, pa.string()),
-            "lang_score": pa.array(scores, pa.float64()),
+            # zero beneath a null, so that a layer's bytes depend on what is in it alone
+            "lang_score": pa.array(np.where(unscored, 0.0, found.scores), pa.float64(), mask=unscored),
             "lang_second": pa.array(found.seconds, pa.string()),
-            "lang_second_share": shares,
+            "lang_second_share": pa.array(found.shares, pa.float64(), mask=found.shares == 0),
         }
         return Outcome(columns=columns, tallies=tallies)
 
-    def _judge(self, found: str | None, score: float, declared: str | None) -> tuple[str, float | None]:
+    def _answer(self, code: bool, declared: str | None, found: str | None, sure: bool) -> _Answer:
+        """What is written of a document, given what it is, what its source says, and what the engine says."""
+        told = canonical(declared) if declared not in (None, UNDETERMINED) else None
+        if code and (told is not None or found is None):
+            return None, False, None
+        lang, scored = self._judge(found if sure else None, told)
+        if lang == UNDETERMINED:
+            return lang, scored, "undetermined"
+        if told is None:
+            return lang, scored, None
+        return lang, scored, "as_declared" if lang == told else "other_than_declared"
+
+    def _judge(self, found: str | None, declared: str | None) -> tuple[str, bool]:
+        """The language, and whether the score stands beside it; `found` is what the engine is sure of."""
         if declared is not None and not self._engine.known(declared):
-            return declared, None
-        if found is None or score < self.sure:
-            return declared or UNDETERMINED, score
+            return declared, False
+        if found is None:
+            return declared or UNDETERMINED, True
         lang = declared if declared is not None and same(declared, found) else found
         if self.languages is not None and lang not in self.languages:
             lang = UNDETERMINED
-        return lang, score
+        return lang, True

@@ -33,13 +33,14 @@ from pipeline.steps.base import Corpus
 from pipeline.steps.links import links_of
 from pipeline.steps.partitions import PartitionedWork, listed, opened, read_document, task_name, told_edges
 from pipeline.steps.source import marked
+from pipeline.steps.standing import Standing, standing_of
 from pipeline.store.files import FileInfo, write_table
 from pipeline.store.layers import DOC, Shard
 from pipeline.store.numbered import NumberedRows
 from pipeline.store.ranges import rows_between
 from pipeline.store.rows import RowFile
 from pipeline.store.step import Step
-from pipeline.text.unionfind import absorb, smallest, tally
+from pipeline.text.unionfind import absorb, tally, tied
 
 MODULE = "pipeline.steps.clusters"
 BLOCK = 1 << 20  # documents whose labels are one file
@@ -94,7 +95,7 @@ def warm() -> None:
     doc, root = (column.to_numpy() for column in links_of(edges).columns[:2])
     parents, anchors, labels = np.arange(3, dtype=np.uint32), np.zeros(3, np.uint64), np.empty(3, np.uint64)
     absorb(parents, anchors, np.uint64(0), doc, root, np.empty((len(doc), 2), np.uint64))
-    smallest(parents, anchors, np.uint64(0), np.uint64(0), labels)
+    tied(parents, anchors, np.uint64(0), np.uint64(0), labels)
     tally(labels, np.uint64(0), parents)
 
 
@@ -128,8 +129,8 @@ def _joined_file(step: Step, ranges: Ranges, at: int, block: int) -> Path:
 
 
 def join(folder: str, stage: dict[str, Any], count: int, width: int, at: int) -> dict[str, Any]:
-    """Task: takes a range out of the graph. Its documents get the smallest document they are tied to, as far as is
-    known here: one of the range, or one before it; what ties documents before the range is forwarded."""
+    """Task: takes a range out of the graph. Its documents get one that they are tied to, one before the range if there
+    is any, else the smallest of it; what ties documents before the range is forwarded."""
     step, _, _ = opened(folder, stage, CorpusStage)
     ranges = Ranges(count, width)
     first, end = ranges.documents(at)
@@ -144,7 +145,7 @@ def join(folder: str, stage: dict[str, Any], count: int, width: int, at: int) ->
     for block in ranges.blocks_of(at):
         begin, stop = ranges.block(block)
         out = np.empty(stop - begin, np.uint64)
-        smallest(parents, anchors, np.uint64(first), np.uint64(begin - first), out)
+        tied(parents, anchors, np.uint64(first), np.uint64(begin - first), out)
         path = _joined_file(step, ranges, at, block)
         files[path] = write_table(path, pa.table({"label": out}))
     step.mark(task_name("join", ranges.name(at)), {}, files)
@@ -236,7 +237,10 @@ def settle(folder: str, stage: dict[str, Any], count: int, width: int) -> dict[s
     about = made.about(Clusters(told_edges(step), [list(item) for item in sorted(sizes.items())], shown))
     if "clusters" in about:
         told = about["clusters"]
-        about["clusters"] = [{**cluster, "documents": _shown(corpus, cluster["documents"])} for cluster in told]
+        standing = standing_of(step)
+        about["clusters"] = [
+            {**cluster, "documents": _shown(corpus, standing, cluster["documents"])} for cluster in told
+        ]
     step.mark("settle", {"about": about}, {})
     return {}
 
@@ -254,10 +258,15 @@ def _members(step: Step, ranges: Ranges, roots: Sequence[int]) -> dict[int, list
     return {root: found[:MEMBERS_SHOWN] for root, found in members.items()}
 
 
-def _shown(corpus: Corpus, docs: Sequence[int]) -> list[dict[str, str]]:
-    """Id and beginning of the text of some documents, in this order."""
+def _shown(corpus: Corpus, standing: Standing, docs: Sequence[int]) -> list[dict[str, str]]:
+    """Id and beginning of the text of some documents, in this order; of those of an index the id alone is known."""
     out = []
     for doc in docs:
+        if doc < standing.new:
+            with standing.ids(corpus.shards) as ids:
+                old = ids.take(np.array([doc], np.uint64)).column("id")[0].as_py()
+            out.append({"id": old, "excerpt": ""})
+            continue
         row = read_document(corpus, doc, ["id", "text"])
         text = pc.utf8_slice_codeunits(row.column("text"), 0, 200)[0].as_py()
         out.append({"id": row.column("id")[0].as_py(), "excerpt": text})

@@ -17,23 +17,27 @@ into lots follows from the keys alone, so it is the same on any machine. A parti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.engine import Task
-from pipeline.stages.base import CorpusStage, Outcome
+from pipeline.stages.base import CorpusStage
 from pipeline.steps import clusters
 from pipeline.steps.base import merged
+from pipeline.steps.indexing import added_pairs, pairs, write_index
 from pipeline.steps.links import joined, links_of, nearest
-from pipeline.steps.partitions import PartitionedWork, key_files, listed, opened, range_of, read_meant, task_name
-from pipeline.steps.rows import amount, store
+from pipeline.steps.partitions import PartitionedWork, listed, opened, range_of, read_meant, task_name
+from pipeline.steps.rows import MATCHED, amount, store
 from pipeline.steps.source import marked
+from pipeline.steps.standing import Standing, stand, standing_of, with_new
 from pipeline.store.files import FileInfo, read_table, write_table
+from pipeline.store.index import INDEX
 from pipeline.store.layers import DOC, Shard, read_shard
 from pipeline.store.numbered import NumberedRows
 from pipeline.store.ranges import rows_between
@@ -54,8 +58,21 @@ class CorpusWork(PartitionedWork):
     stage: CorpusStage
     memory: int  # run.memory, for which `clusters` chooses how many documents to join at once
 
+    standing: Standing = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.corpus, self.standing = stand(self.corpus, self.stage)
+
+    def told(self) -> dict[str, Any]:
+        return self.standing.to_json()
+
+    def key_bytes(self) -> int:
+        return super().key_bytes() + sum(shard.file("keys").stat().st_size for shard in self.standing.old)
+
     def phases(self) -> Iterator[list[Task]]:
         self.name_corpus()
+        yield self.recheck()
         yield self.over_shards("observe")
         partitions = self.partitions()
         need = LOT * LOT_BYTES + self.stage.bytes_to_resolve
@@ -75,7 +92,14 @@ class CorpusWork(PartitionedWork):
 
     def manifest(self, step: Step) -> dict[str, Any]:
         marks = [marked(step, task_name("apply", shard.key)) for shard in self.corpus.shards]
-        return {**merged(marks), "about": marked(step, "settle")["about"]}
+        found = [marked(step, task_name("found", shard.key)) for shard in self.corpus.shards]
+        about = {**marked(step, "settle")["about"], "pairs": added_pairs(mark["pairs"] for mark in found)}
+        manifest = {**merged([*marks, *found]), "about": about}
+        if self.stage.keep_index:
+            kept = zip(self.corpus.shards, found, strict=True)
+            shards = [{"key": shard.key, "rows": mark["indexed"]} for shard, mark in kept]
+            manifest[INDEX] = {"settings": self.stage.index_settings, "shards": shards}
+        return manifest
 
 
 @dataclass
@@ -128,17 +152,14 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
     return amount(docs)
 
 
-def _notes(step: Step, shards: Sequence[Shard], kind: str) -> NumberedRows | None:
-    files = [step.scratch(f"{kind}/{shard.key}.arrow") for shard in shards]
-    return NumberedRows(shards, files) if files and files[0].exists() else None
-
-
 def resolve(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: edges of one partition of the keys, or the links they come to."""
     step, made, corpus = opened(folder, stage, CorpusStage)
     lots, leaders = _Lots(step, partition), None
-    notes = _notes(step, corpus.shards, "notes")
-    for keys in key_files(step, corpus.shards).between(*range_of(partition, partitions), LOT):
+    standing = standing_of(step)
+    notes = standing.notes(step, corpus.shards, "notes")
+    for keys in standing.keys(step, corpus.shards).between(*range_of(partition, partitions), LOT):
+        keys = with_new(keys, standing.new) if standing.old else keys
         if leaders is not None and leaders.num_rows and leaders.column("key")[0] == keys.column("key")[0]:
             keys = pa.concat_tables([leaders.cast(keys.schema), keys])
         resolved = made.resolve(keys.combine_chunks(), notes)
@@ -177,7 +198,7 @@ def examine(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
 def confirm(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: the links of those edges of one partition that hold when looked at closely."""
     step, made, corpus = opened(folder, stage, CorpusStage)
-    details = _notes(step, corpus.shards, "details")
+    details = standing_of(step).notes(step, corpus.shards, "details")
     assert details is not None
     lots = _Lots(step, partition)
     for name in marked(step, task_name("resolve", f"{partition:05d}"))["files"]:
@@ -200,25 +221,51 @@ def _cut(edges: pa.Table, details: NumberedRows) -> Iterator[tuple[int, int]]:
 
 
 def apply(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
-    """Task: layer and ledger of one shard from the verdicts on its documents."""
+    """Task: layer and ledger of one shard from the verdicts on its documents; what the index keeps of it."""
     step, made, corpus = opened(folder, stage, CorpusStage)
-    shard = corpus.shards[at]
+    shard, standing = corpus.shards[at], standing_of(step)
     docs = read_shard(shard, corpus.steps)
-    outcome: Outcome = made.apply(docs, _verdicts(step, shard, docs, corpus.shards))
+    numbers = docs.column(DOC).to_numpy()
+    twins = clusters.labels(step, shard.base, shard.rows)[numbers - np.uint64(shard.base)]
+    goes = going(numbers, twins, standing.protected, made.among)
+    told = _linked(step, shard, numbers) if made.action == "mark" else goes
+    with standing.ids(corpus.shards) as ids:
+        verdicts = _verdicts(step, shard, ids, told, numbers, twins)
+    outcome = made.apply(docs, verdicts)
+    if made.where is not None:
+        matched = pc.sum(made.where.matches(docs)).as_py() or 0
+        outcome = replace(outcome, tallies={**outcome.tallies, MATCHED: matched})
+    found: dict[str, Any] = {"pairs": [] if made.action == "mark" else pairs(docs.filter(pa.array(goes)), verdicts)}
+    files: dict[Path, FileInfo] = {}
+    if made.keep_index:
+        found["indexed"], files = write_index(step, shard, docs.filter(pa.array(~goes)))
+    step.mark(task_name("found", shard.key), found, files)
     store(step, shard.key, made.name, docs, outcome, mark=task_name("apply", shard.key))
     return amount(docs)
 
 
-def _verdicts(step: Step, shard: Shard, docs: pa.Table, shards: Sequence[Shard]) -> pa.Table:
-    """The documents that go (`row`), and the ids of those that stay for them and of those they are most like."""
-    numbers = docs.column(DOC).to_numpy()
-    twins = clusters.labels(step, shard.base, shard.rows)[numbers - np.uint64(shard.base)]
-    rows = np.flatnonzero(twins != numbers)
-    goes, twins = numbers[rows], twins[rows]
-    neighbours, similarity = _nearest(step, shard, goes)
-    with NumberedRows(shards, [Step(Path(s.source)).layer(s.key) for s in shards], ["id"]) as names:
-        twin = names.take(twins).column("id")
-        neighbour = twin if neighbours is None else names.take(neighbours).column("id")
+def going(numbers: np.ndarray, twins: np.ndarray, protected: int, among: bool) -> np.ndarray:
+    """(n,) bool: of documents and the first ones of their clusters, which go."""
+    goes = (twins != numbers) & (numbers >= protected)
+    return goes if among else goes & (twins < protected)
+
+
+def _linked(step: Step, shard: Shard, numbers: np.ndarray) -> np.ndarray:
+    """(n,) bool: which documents of a shard are in a cluster with another."""
+    out = np.zeros(shard.rows, bool)
+    for table in rows_between(listed(step, "links"), shard.base, shard.base + shard.rows, LOT, [DOC]):
+        out[table.column(DOC).to_numpy() - np.uint64(shard.base)] = True
+    return out[numbers - np.uint64(shard.base)]
+
+
+def _verdicts(
+    step: Step, shard: Shard, ids: NumberedRows, told: np.ndarray, numbers: np.ndarray, twins: np.ndarray
+) -> pa.Table:
+    """The documents told of (`row`), and the ids of those that stay for them and of those they are most like."""
+    rows = np.flatnonzero(told)
+    neighbours, similarity = _nearest(step, shard, numbers[rows])
+    twin = ids.take(twins[rows]).column("id")
+    neighbour = twin if neighbours is None else ids.take(neighbours).column("id")
     return pa.table({"row": rows, "twin": twin, "neighbour": neighbour, "similarity": similarity})
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from pipeline.steps.tokenizer import tokenizer_of
 from pipeline.store.counts import count_kept
 from pipeline.store.files import write_table
 from pipeline.store.layers import Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.text.measures import measure
 from pipeline.text.wordlists import WordLists
@@ -70,9 +70,9 @@ class EncodeWork:
 
 def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
     """Task: writes the token ids of a shard's documents."""
-    step, here = Step(Path(folder)), Shard(**shard)
+    step, here = Step(place(folder)), Shard(**shard)
     columns = ["source", "kind", "lang", "text", "words"]
-    docs = read_shard(here, [Step(Path(name)) for name in before], columns)
+    docs = read_shard(here, [Step(place(name)) for name in before], columns)
     words = _words(docs)
     tokens = _encoder(tokenizer).encode(docs.column("text"))
     layer = pa.table({"tokens": tokens, "text_bytes": pc.binary_length(docs.column("text")).cast(pa.int64()), **words})
@@ -83,7 +83,7 @@ def encode_shard(folder: str, tokenizer: str, shard: dict[str, Any], before: lis
 
 @lru_cache(maxsize=1)
 def _encoder(folder: str) -> Encoder:
-    return Encoder(tokenizer_of(Step(Path(folder))))  # kept: BLOOM's own takes a second to load
+    return Encoder(tokenizer_of(Step(place(folder))))  # kept: BLOOM's own takes a second to load
 
 
 def _words(docs: pa.Table) -> dict[str, pa.Array]:

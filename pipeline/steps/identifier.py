@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pipeline.engine import Task
@@ -22,6 +21,7 @@ from pipeline.steps.source import marked
 from pipeline.store.counts import Cell
 from pipeline.store.files import read_table, write_bytes
 from pipeline.store.layers import Shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.text.languages import canonical
 
@@ -84,7 +84,7 @@ def sample_shard(
     folder: str, shard: dict[str, Any], before: list[str], share: dict[str, float], seed: int
 ) -> dict[str, Any]:
     """Task: writes the documents of a shard that the coin chose."""
-    step, here = Step(Path(folder)), Shard(**shard)
+    step, here = Step(place(folder)), Shard(**shard)
     taken, files = take(step, here, before, ["kind", "lang", "text"], share, seed)
     step.mark(sample_mark(here.key), {"bytes": taken.nbytes}, files)
     return {"documents": here.rows, "bytes": here.bytes}
@@ -92,7 +92,7 @@ def sample_shard(
 
 def make(folder: str, samples: list[str], config: dict[str, Any]) -> dict[str, Any]:
     """Task: trains on the samples, in their order."""
-    step = Step(Path(folder))
+    step = Step(place(folder))
     model, about = learn(_by_language(samples), IdentifierConfig.model_validate(config))
     path = step.folder / IDENTIFIER
     step.mark("made", {"about": about}, {path: write_bytes(path, model.to_bytes())})
@@ -103,7 +103,7 @@ def _by_language(samples: Sequence[str]) -> dict[Group, bytes]:
     """The texts of each kind and language, one below the other."""
     parts: dict[Group, list[bytes]] = defaultdict(list)
     for name in samples:
-        table = read_table(Path(name))
+        table = read_table(place(name))
         columns = (table.column(column).to_pylist() for column in ("kind", "lang", "text"))
         for kind, lang, text in zip(*columns, strict=True):
             parts[kind, canonical(lang)].append(text.encode())

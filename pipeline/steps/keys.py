@@ -2,9 +2,9 @@
 
     KeyFiles(files).between(low, high, most) -> tables sorted by (key, doc), at most `most` rows each; their keys rise
 
-files: one a shard, in the order of the documents, sorted by (key, doc). All rows of a key are in one table, but for a
-key that alone has more than `most`: its rows come in tables one after the other, in the order of their documents.
-A file is open while its part of a table is read, no longer.
+files: one a shard, in the order of the documents, sorted by (key, doc); `bases` are added to their documents. All rows
+of a key are in one table, but for a key that alone has more than `most`: its rows come in tables one after the other,
+in the order of their documents. A file is open while its part of a table is read, no longer.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ WHOLE = 2**64
 class KeyFiles:
     """The key files of a corpus; where their buffers lie is learnt once."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, files: Sequence[Path], bases: Sequence[int] | None = None) -> None:
         self._files = list(files)
+        self._bases = [0] * len(self._files) if bases is None else list(bases)
         self._layouts: dict[int, Layout] = {}
 
     def between(self, low: int, high: int, most: int) -> Iterator[pa.Table]:
@@ -67,7 +68,7 @@ class KeyFiles:
         for at in which:
             if ends[at] > begins[at]:
                 with RowFile(self._files[at], self._layout(at)) as file:
-                    tables.append(file.slice(begins[at], ends[at]))
+                    tables.append(_from(self._bases[at], file.slice(begins[at], ends[at])))
         table = pa.concat_tables(tables)
         order = np.argsort(table.column("key").to_numpy(), kind="stable")  # shards come in the order of documents
         return pa.table([pa.array(column.to_numpy()[order]) for column in table.columns], schema=table.schema)
@@ -87,13 +88,24 @@ class KeyFiles:
         return self._layouts[at]
 
 
+def _from(base: int, keys: pa.Table) -> pa.Table:
+    """Keys whose documents are counted from `base`."""
+    if not base:
+        return keys
+    at = keys.schema.get_field_index("doc")
+    return keys.set_column(at, "doc", pa.array(keys.column("doc").to_numpy() + np.uint64(base)))
+
+
 def _runs(counts: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
-    """Neighbouring parts put together as long as they have `most` rows at most: [first, last) of each run."""
+    """Neighbouring parts put together as long as they have `most` rows at most: [first, last) of each run with rows.
+
+    A part that alone has more is a run."""
     first, total = 0, 0
     for at, count in enumerate(counts.tolist()):
         if total + count > most and at > first:
-            yield first, at
+            if total:
+                yield first, at
             first, total = at, 0
         total += count
-    if len(counts):
+    if total:
         yield first, len(counts)

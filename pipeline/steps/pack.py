@@ -32,6 +32,7 @@ from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
 from pipeline.store.files import read_json, read_table, write_bytes, write_json, write_table
 from pipeline.store.layers import Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.tokenizer import special_ids, transformers_config
 
@@ -174,7 +175,7 @@ class Split:
 
 def survey(folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
     """Task: counts the tokens of a shard by language and bin of the holdout's coin."""
-    step, here = Step(Path(folder)), Shard(**shard)
+    step, here = Step(place(folder)), Shard(**shard)
     docs = _documents(here, before)
     counts = docs.select(["lang", "length"]).append_column("bin", pa.array(_bins(docs, PackConfig(**config))))
     counts = counts.group_by(["lang", "bin"]).aggregate([("length", "sum")])
@@ -185,7 +186,7 @@ def survey(folder: str, config: dict[str, Any], shard: dict[str, Any], before: l
 
 def _documents(shard: Shard, before: list[str]) -> pa.Table:
     """id, lang, tokens, text_bytes, length, words (null where nobody counted them), cluster where a stage wrote it."""
-    steps = [Step(Path(name)) for name in before]
+    steps = [Step(place(name)) for name in before]
     docs = read_shard(shard, steps, ["id", "lang", "tokens", "text_bytes", "words", "cluster"])
     if "words" not in docs.column_names:
         docs = docs.append_column("words", pa.nulls(docs.num_rows, pa.int64()))
@@ -202,7 +203,7 @@ def _bins(docs: pa.Table, config: PackConfig) -> np.ndarray:
 
 def settle(folder: str, config: dict[str, Any], shards: list[str]) -> dict[str, Any]:
     """Task: decides which bins of each language are held out, and into how many parts it is sorted."""
-    step = Step(Path(folder))
+    step = Step(place(folder))
     tokens: dict[str, Counter[int]] = {}
     for key in shards:
         for row in read_table(step.scratch(f"survey/{key}.arrow")).to_pylist():
@@ -219,7 +220,7 @@ def settle(folder: str, config: dict[str, Any], shards: list[str]) -> dict[str, 
 
 def scatter(folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
     """Task: writes a shard's documents sorted by group."""
-    step, here = Step(Path(folder)), Shard(**shard)
+    step, here = Step(place(folder)), Shard(**shard)
     docs, settings = _documents(here, before), PackConfig(**config)
     coin = coins(settings.seed, docs.column("id").to_pylist())
     split = Split(**read_json(step.scratch("split.json")))
@@ -236,7 +237,7 @@ def scatter(folder: str, config: dict[str, Any], shard: dict[str, Any], before: 
 
 def pack(folder: str, config: dict[str, Any], shards: list[str], group: int, pad: int) -> dict[str, Any]:
     """Task: lays the documents of a group into rows, in the order of their coins."""
-    step, seq_len = Step(Path(folder)), config["seq_len"]
+    step, seq_len = Step(place(folder)), config["seq_len"]
     docs = pa.concat_tables([_part(step.scratch(f"parts/{key}.arrow"), group) for key in shards])
     docs = docs.take(pc.sort_indices(docs, [("coin", "ascending"), ("id", "ascending")])).combine_chunks()
     split, lang, part = Split(**read_json(step.scratch("split.json"))).where(group)
@@ -270,7 +271,7 @@ def folder_of(lang: str) -> str:
 
 def close(folder: str, config: dict[str, Any], tokenizer: str) -> dict[str, Any]:
     """Task: puts the tokenizer beside the rows."""
-    step, made = Step(Path(folder)), Step(Path(tokenizer))
+    step, made = Step(place(folder)), Step(place(tokenizer))
     settings = transformers_config(tokenizer_of(made), config["seq_len"])
     files = {
         step.folder / TOKENIZER: write_bytes(step.folder / TOKENIZER, (made.folder / TOKENIZER).read_bytes()),

@@ -18,16 +18,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engine import Task
-from pipeline.stages.base import CorpusStage, PartStage, Stage
+from pipeline.stages.base import CorpusStage, PartStage, SpanStage, Stage
 from pipeline.steps.base import Corpus
 from pipeline.steps.keys import KeyFiles
 from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
 from pipeline.store.files import read_json, write_json
 from pipeline.store.layers import DOC, Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
+RECHECKED = 100  # tasks whose files one task reads again
 LIST = "partitions.json"  # what a phase over partitions left: the names of its files, and how many edges are in them
 
 S = TypeVar("S", bound=Stage)
@@ -40,7 +42,7 @@ class PartitionedWork:
     module: ClassVar[str]  # where its tasks stand
 
     step: Step
-    stage: CorpusStage | PartStage
+    stage: CorpusStage | PartStage | SpanStage
     corpus: Corpus
     title: str = field(init=False)
 
@@ -51,7 +53,11 @@ class PartitionedWork:
     def name_corpus(self) -> None:
         """Writes down what `opened` reads."""
         corpus = {"shards": [shard.to_json() for shard in self.corpus.shards], "before": self.corpus.to_json()}
-        write_json(self.step.scratch("corpus.json"), corpus)
+        write_json(self.step.scratch("corpus.json"), {**corpus, **self.told()})
+
+    def told(self) -> dict[str, Any]:
+        """What else `corpus.json` has to say to the tasks."""
+        return {}
 
     def task(
         self, phase: str, memory: int, arguments: dict[str, Any], shard: Shard | None = None, module: str | None = None
@@ -60,6 +66,12 @@ class PartitionedWork:
         told = {"folder": str(self.step.folder), "stage": stage_json(self.stage), **arguments}
         size = {"documents": shard.rows, "bytes": shard.bytes} if shard else {}
         return Task(f"{module or self.module}:{phase}", told, memory=memory, **size)
+
+    def recheck(self) -> list[Task]:
+        """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
+        done = self.step.done()
+        lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]
+        return [Task(f"{__name__}:recheck", {"folder": str(self.step.folder), "tasks": lot}) for lot in lots]
 
     def over_shards(self, phase: str, **arguments: Any) -> list[Task]:
         """A task for each shard that is still to do."""
@@ -78,7 +90,10 @@ class PartitionedWork:
 
     def partitions(self) -> int:
         """How many partitions the keys make."""
-        return max(1, -(-sum(mark["key_bytes"] for mark in self.observed()) // PARTITION_BYTES))
+        return max(1, -(-self.key_bytes() // PARTITION_BYTES))
+
+    def key_bytes(self) -> int:
+        return sum(mark["key_bytes"] for mark in self.observed())
 
     def over_partitions(self, phase: str, count: int, memory: int) -> list[Task]:
         """A task for each partition that is still to do."""
@@ -97,6 +112,12 @@ class PartitionedWork:
         )
 
 
+def recheck(folder: str, tasks: list[str]) -> dict[str, Any]:
+    """Task: takes the marks from tasks whose files do not have the digests that were marked."""
+    step = Step(Path(folder))
+    return {"damaged": sum(not step.recheck(task) for task in tasks)}
+
+
 def task_name(phase: str, key: str) -> str:
     """The name of the mark that a task leaves; `key` is a shard's, or a partition's number."""
     return f"{phase}-{key}"
@@ -104,11 +125,11 @@ def task_name(phase: str, key: str) -> str:
 
 def opened(folder: str, stage: dict[str, Any], kind: type[S]) -> tuple[Step, S, Corpus]:
     """What a task is told by the names of its step's folder and its stage, which is of this kind."""
-    step, made = Step(Path(folder)), stage_from(stage)
+    step, made = Step(place(folder)), stage_from(stage)
     assert isinstance(made, kind), made.name
     corpus = read_json(step.scratch("corpus.json"))
     shards = tuple(Shard(**shard) for shard in corpus["shards"])
-    return step, made, Corpus(shards, tuple(Step(Path(folder)) for folder in corpus["before"]))
+    return step, made, Corpus(shards, tuple(Step(place(folder)) for folder in corpus["before"]))
 
 
 def read_meant(shard: Shard, corpus: Corpus, stage: Stage) -> pa.Table:

@@ -58,6 +58,7 @@ class PartsWork(PartitionedWork):
 
     def phases(self) -> Iterator[list[Task]]:
         self.name_corpus()
+        yield self.recheck()
         yield self.over_shards("observe")
         partitions = self.partitions()
         write_json(self.step.scratch(TOTALS), add_tallies(mark["totals"] for mark in self.observed()))

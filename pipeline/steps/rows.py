@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,14 @@ import pyarrow.compute as pc
 
 from pipeline.engine import Task
 from pipeline.stages import STAGES
-from pipeline.stages.base import DROPPED, Outcome, PartStage, RowStage, Stage
+from pipeline.stages.base import DROPPED, Outcome, PartStage, RowStage, SpanStage, Stage
 from pipeline.steps.base import Corpus, merged
 from pipeline.steps.source import marked
 from pipeline.store.counts import count_dropped, count_kept
 from pipeline.store.files import write_table
 from pipeline.store.layers import KEPT, Shard, overlay, read_shard
 from pipeline.store.ledger import entries, write_ledger
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 MATCHED = "where_matched"  # tally of the documents that the stage was for
@@ -84,10 +84,10 @@ def sift_shard(
 ) -> dict[str, Any]:
     """Task: takes a shard through the stages that have not been marked as done for it."""
     here = Shard(**shard)
-    made = [Step(Path(folder)) for folder in steps]
+    made = [Step(place(folder)) for folder in steps]
     todo = _first_undone(made, here.key)
     assert todo is not None, here.key
-    docs = read_shard(here, [*(Step(Path(folder)) for folder in before), *made[:todo]])
+    docs = read_shard(here, [*(Step(place(folder)) for folder in before), *made[:todo]])
     read = amount(docs)
     for step, json in zip(made[todo:], stages[todo:], strict=True):
         stage = stage_from(json)
@@ -103,7 +103,7 @@ def amount(docs: pa.Table) -> dict[str, int]:
     return {"documents": docs.num_rows, "bytes": pc.sum(pc.binary_length(docs.column("text"))).as_py() or 0}
 
 
-def limited(stage: RowStage | PartStage, docs: pa.Table, *verdicts: pa.Table) -> Outcome:
+def limited(stage: RowStage | PartStage | SpanStage, docs: pa.Table, *verdicts: pa.Table) -> Outcome:
     """`stage.apply` on the documents that its `where` names, spread over all rows of `docs`."""
     if stage.where is None:
         return stage.apply(docs, *verdicts)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from pipeline.store.files import FileInfo, write_table
 from pipeline.store.layers import Shard, read_shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.tokenizer import chosen
 
@@ -29,7 +30,7 @@ def take(
     step: Step, shard: Shard, before: Sequence[str], columns: Sequence[str], share: dict[str, float], seed: int
 ) -> tuple[pa.Table, dict[Path, FileInfo]]:
     """The chosen documents of a shard, and the file they were written to; `share` is by language."""
-    docs = read_shard(shard, [Step(Path(name)) for name in before], ["id", *columns])
+    docs = read_shard(shard, [Step(place(name)) for name in before], ["id", *columns])
     mask = chosen(docs.column("id").to_pylist(), docs.column("lang").to_pylist(), share, seed)
     taken = docs.select(list(columns)).filter(pa.array(mask))
     path = sample_file(step, shard.key)

@@ -27,6 +27,7 @@ from pipeline.store.counts import count_dropped, count_kept, total
 from pipeline.store.files import write_table
 from pipeline.store.layers import Shard
 from pipeline.store.ledger import EXCERPT, LEDGER, write_ledger
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.text.languages import canonical
 
@@ -251,7 +252,7 @@ def read_group(
     """Task: reads a group of files to its end, behind the shards that are done already."""
     source = SOURCES[kind].model_validate(settings)
     inputs = [InputFile(*file) for file in files]
-    writer = _Writer(Step(Path(folder)), source, group, shard_size, state_of(inputs))
+    writer = _Writer(Step(place(folder)), source, group, shard_size, state_of(inputs))
     at, row = _resume(writer)
     documents = 0
     for index, file in list(enumerate(inputs))[at:]:

@@ -28,6 +28,7 @@ from pipeline.steps.source import marked
 from pipeline.store.counts import Cell
 from pipeline.store.files import read_table, write_bytes, write_json
 from pipeline.store.layers import Shard
+from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.tokenizer import (
     LARGEST_SAMPLE,
@@ -123,7 +124,7 @@ def sample_shard(
     folder: str, shard: dict[str, Any], before: list[str], share: dict[str, float], seed: int
 ) -> dict[str, Any]:
     """Task: writes the documents of a shard that the coin chose."""
-    step, here = Step(Path(folder)), Shard(**shard)
+    step, here = Step(place(folder)), Shard(**shard)
     taken, files = take(step, here, before, ["lang", "text"], share, seed)
     step.mark(sample_mark(here.key), {"sample": _by_language(taken)}, files)
     return {"documents": here.rows, "bytes": here.bytes}
@@ -137,13 +138,13 @@ def _by_language(docs: pa.Table) -> dict[str, dict[str, int]]:
 
 def learn(folder: str, samples: list[str], vocab_size: int, min_frequency: int) -> dict[str, Any]:
     """Task: trains on the samples, in their order."""
-    texts = (text.as_py() for name in samples for text in read_table(Path(name)).column("text"))
-    return _finish(Step(Path(folder)), train(texts, vocab_size, min_frequency).to_str(pretty=True).encode())
+    texts = (text.as_py() for name in samples for text in read_table(place(name)).column("text"))
+    return _finish(Step(place(folder)), train(texts, vocab_size, min_frequency).to_str(pretty=True).encode())
 
 
 def copy(folder: str, path: str) -> dict[str, Any]:
     """Task: takes a ready tokenizer as it is, byte for byte."""
-    return _finish(Step(Path(folder)), Path(path).read_bytes())
+    return _finish(Step(place(folder)), Path(path).read_bytes())
 
 
 def _finish(step: Step, content: bytes) -> dict[str, Any]:

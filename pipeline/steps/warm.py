@@ -9,7 +9,7 @@ stage that is compiled leaves a note beside the kernels; the notes go when the k
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,39 +26,44 @@ MEMORY = 300_000_000  # bytes that compiling the largest kernel takes beside the
 ENCODER = "encoder"
 
 
-def tasks(stages: Sequence[Stage], encode: bool) -> list[Task]:
-    """What is still to be compiled for these stages, and for encoding if wanted."""
+def tasks(stages: Sequence[Stage], encode: bool, here: bool = True) -> list[Task]:
+    """What is still to be compiled for these stages, and for encoding if wanted; all of it where that is not to be
+    seen from here, because tasks run on other machines."""
     todo = {_note(stage_json(stage)): stage_json(stage) for stage in stages}
     out = [
         Task("pipeline.steps.warm:warm_stage", {"stage": stage}, memory=MEMORY)
         for note, stage in todo.items()
-        if not note.exists()
+        if not (here and note.exists())
     ]
-    if encode and not _note(ENCODER).exists():
+    if encode and not (here and _note(ENCODER).exists()):
         out.append(Task("pipeline.steps.warm:warm_encoder", {}, memory=MEMORY))
     return out
 
 
 def warm_stage(stage: dict[str, Any]) -> dict[str, Any]:
     """Task: compiles what a stage needs, and what joins its edges."""
-    made = stage_from(stage)
-    made.warm()
-    if isinstance(made, CorpusStage):
+    return _once(_note(stage), lambda: _warm(stage_from(stage)))
+
+
+def _warm(stage: Stage) -> None:
+    stage.warm()
+    if isinstance(stage, CorpusStage):
         clusters.warm()
-    return _leave(_note(stage))
 
 
 def warm_encoder() -> dict[str, Any]:
     """Task: compiles what encoding needs, with the smallest tokenizer there is."""
-    Encoder(train(["a b"], vocab_size=260, min_frequency=1)).warm()
-    return _leave(_note(ENCODER))
+    return _once(_note(ENCODER), lambda: Encoder(train(["a b"], vocab_size=260, min_frequency=1)).warm())
 
 
 def _note(what: Any) -> Path:
     return COMPILED / f"warm-{address({'what': what})}"
 
 
-def _leave(note: Path) -> dict[str, Any]:
+def _once(note: Path, compile_: Callable[[], None]) -> dict[str, Any]:
+    if note.exists():
+        return {}
+    compile_()
     with contextlib.suppress(OSError):  # where it cannot be left, the kernels are looked for again next time
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()

@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all: written aside, flushed to disk, renamed.
+"""Files that are there whole or not at all: written aside, flushed to disk, renamed; on an object store, put whole.
 
     write_table(path, table) -> FileInfo(bytes, rows, sha256)
+    read_table(path)         -> Table, mapped into memory; of an object store's file the copy on this machine
 
 A killed process leaves at most a `.tmp-…` file, which the next run sweeps away. Arrow files are IPC streams of one
 record batch, uncompressed where they are to be memory-mapped (layers, packed rows), zstd where they are only kept
@@ -13,7 +14,9 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+import secrets
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.errors import InputError, RunError
+from pipeline.store.nearby import nearby
+from pipeline.store.place import is_local, make_folder, store_of
 
 TEMPORARY = ".tmp-"
 
@@ -43,15 +48,10 @@ def written_whole(path: Path, flush: bool = True) -> Iterator[Path]:
     """Gives a temporary path to write to; on leaving, flushes and renames it to `path`. Leaves nothing on an error.
 
     Without `flush` the file may be lost or torn if the machine itself fails: for what can be made again unseen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
+    aside = _aside(path)
     try:
         yield aside
-        if flush:
-            _flush(aside)
-        aside.replace(path)
-        if flush:
-            _flush(path.parent)
+        _put(aside, path, flush) if is_local(path) else _upload(aside, path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise RunError(
@@ -61,6 +61,29 @@ def written_whole(path: Path, flush: bool = True) -> Iterator[Path]:
         raise
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    """A name of its own: on a folder that several machines share, two processes may have the same number."""
+    own = secrets.token_hex(6)
+    if not is_local(path):
+        return Path(tempfile.gettempdir()) / f"{TEMPORARY}{own}-{path.name}"
+    make_folder(path.parent)
+    return path.parent / f"{TEMPORARY}{own}-{path.name}"
+
+
+def _put(aside: Path, path: Path, flush: bool) -> None:
+    if flush:
+        _flush(aside)
+    aside.replace(path)
+    if flush:
+        _flush(path.parent)
+
+
+def _upload(aside: Path, path: Path) -> None:
+    """An object appears when all of its bytes have arrived, or not at all."""
+    store, name = store_of(path)
+    store.put_file(str(aside), name)
 
 
 def _flush(path: Path) -> None:
@@ -108,16 +131,26 @@ def write_file(path: Path, write: Callable[[Path], None], rows: int = 0) -> File
     return FileInfo(bytes=size, rows=rows, sha256=sha256)
 
 
-def read_table(path: Path) -> pa.Table:
-    """Memory-maps an Arrow IPC stream: no byte is read before it is used. Raises InputError if damaged or gone."""
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Memory-maps an Arrow IPC stream: no byte is read before it is used. Raises InputError if damaged or gone.
+
+    With `columns` only these are there; those that are compressed are not unpacked for nothing."""
     try:
-        with pa.memory_map(str(path)) as source:
-            return pa.ipc.open_stream(source).read_all()
+        with pa.memory_map(str(nearby(path))) as source:
+            return pa.ipc.open_stream(source, options=_options(source, columns)).read_all()
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(
             f"cannot read {path}: {error}",
             hint="`pipeline verify CONFIG` tells which steps are damaged; delete those and run again",
         ) from error
+
+
+def _options(source: pa.NativeFile, columns: Sequence[str] | None) -> pa.ipc.IpcReadOptions:
+    if columns is None:
+        return pa.ipc.IpcReadOptions()
+    schema = pa.ipc.read_schema(source)
+    source.seek(0)
+    return pa.ipc.IpcReadOptions(included_fields=[i for i, name in enumerate(schema.names) if name in columns])
 
 
 @contextmanager
@@ -142,6 +175,8 @@ def read_json(path: Path) -> Any:
 
 
 def sweep(folder: Path) -> None:
-    """Removes temporary files that a killed run left."""
+    """Removes temporary files that a killed run left; beside an object store's there are none."""
+    if not is_local(folder):
+        return
     for path in folder.rglob(f"{TEMPORARY}*"):
         path.unlink(missing_ok=True)

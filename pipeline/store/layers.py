@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.store.files import read_table
+from pipeline.store.place import place
 from pipeline.store.step import Step
 
 KEPT = "kept"
@@ -46,7 +46,7 @@ def read_shard(shard: Shard, steps: Sequence[Step], columns: Sequence[str] | Non
     """The documents of a shard after `steps`, with their numbers in the column `doc`.
 
     With `columns`, only these (and `doc`) are laid over and kept, which spares the text where it is not wanted."""
-    docs = read_table(Step(Path(shard.source)).layer(shard.key))
+    docs = read_table(Step(place(shard.source)).layer(shard.key))
     wanted = None if columns is None else {*columns, KEPT}
     if wanted is not None:
         docs = docs.select([c for c in docs.column_names if c in wanted])

@@ -13,15 +13,16 @@ A step whose manifest stands is finished. The marks are how a killed run goes on
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.digest import digest, file_sha256
 from pipeline.errors import InputError
 from pipeline.store.files import FileInfo, read_json, write_json, written_whole
+from pipeline.store.place import is_local, remove_folder, sizes
+from pipeline.store.seen import Seen
 
 FORMAT, FORMAT_VERSION = "seedbed-step", 1
 MANIFEST = "manifest.json"
@@ -33,6 +34,7 @@ class Step:
     """The folder of one step. Cheap to make; touches the disk only when asked."""
 
     folder: Path
+    seen: Seen | None = field(default=None, compare=False, repr=False)  # how the process that lays out tasks looks
 
     @property
     def address(self) -> str:
@@ -59,17 +61,35 @@ class Step:
 
     def marked(self, task: str) -> dict[str, Any] | None:
         """What `mark` wrote, if the task is done and its files stand in the size that was written; else None."""
-        if not self._mark(task).exists():
+        if self.seen is not None:
+            return self.seen.marked(task)
+        if is_local(self.folder) and not self._mark(task).exists():  # half the time of an error for each task to do
             return None
         try:
             mark = read_json(self._mark(task))
-        except InputError:
+            whole = all((self.folder / name).stat().st_size == info["bytes"] for name, info in mark["files"].items())
+        except (InputError, OSError):
             return None
-        for name, info in mark["files"].items():
-            path = self.folder / name
-            if not path.exists() or path.stat().st_size != info["bytes"]:
-                return None
-        return mark
+        return mark if whole else None
+
+    def look_again(self) -> None:
+        """After tasks have been at work: `marked` tells of those that are done by now."""
+        if self.seen is not None:
+            self.seen.look_again()
+
+    def done(self) -> list[str]:
+        """The tasks that have a mark, in order."""
+        return sorted(path.stem for path in (self.folder / "marks").glob("[!.]*.json"))
+
+    def recheck(self, task: str) -> bool:
+        """Whether the files of a task are byte for byte what it wrote; if not, its mark goes and it is done again."""
+        mark = self.marked(task)
+        sound = mark is not None and all(
+            file_sha256(self.folder / name) == info["sha256"] for name, info in mark["files"].items()
+        )
+        if not sound:
+            self._mark(task).unlink(missing_ok=True)
+        return sound
 
     @property
     def sealed(self) -> bool:
@@ -84,8 +104,10 @@ class Step:
 
     def tidy(self) -> None:
         """Removes what only an unfinished step needs."""
+        if self.seen is not None:
+            self.seen.forget()
         for name in ("marks", "scratch"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+            remove_folder(self.folder / name)
 
     def manifest(self) -> dict[str, Any]:
         """The manifest of a sealed step. Raises InputError if it is missing, damaged or of a newer version."""
@@ -96,6 +118,11 @@ class Step:
                 hint="upgrade seedbed, or use another workdir",
             )
         return manifest
+
+
+def watched(folder: Path) -> Step:
+    """The step of a folder, for the process that lays out its tasks."""
+    return Step(folder, None if is_local(folder) else Seen(folder))
 
 
 def sign(manifest: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
@@ -119,11 +146,11 @@ def faults(step: Step, read: bool = True) -> Iterable[str]:
         return
     if manifest_digest(manifest) != seal:
         yield f"{MANIFEST}: its digest does not fit its content"
+    there = sizes(step.folder)
     for name, info in sorted(files.items()):
-        path = step.folder / name
-        if not path.exists():
+        if name not in there:
             yield f"{name}: missing"
-        elif path.stat().st_size != info["bytes"]:
-            yield f"{name}: {path.stat().st_size} bytes instead of {info['bytes']}"
-        elif read and file_sha256(path) != info["sha256"]:
+        elif there[name] != info["bytes"]:
+            yield f"{name}: {there[name]} bytes instead of {info['bytes']}"
+        elif read and file_sha256(step.folder / name) != info["sha256"]:
             yield f"{name}: its bytes are not those that were sealed"

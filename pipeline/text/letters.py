@@ -1,7 +1,7 @@
 """What each character is to a shingle: part of a word, a word of its own, nothing, or the gap between words.
 
 Out: two tables over the 65,536 characters of the Basic Multilingual Plane, for a unit of `auto`, `words` or `chars`:
-`classes`, uint8, and `folded`, uint16 (the lower-case character). Above them `_astral_class` of shingles.py decides.
+`classes`, uint8, and `folded`, uint16 (the lower-case character). Above them `astral_class` of shingles.py decides.
 
 The ranges are written out here, not asked of `unicodedata`: the Unicode version of a Python must not move a signature.
 Lower case is Python's, but only in blocks whose letters were all assigned by Unicode 7, and by Unicode's stability

@@ -59,6 +59,7 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
     m = U(1)
     o = U(found[0])
     looks, last, signs = U(0), U(0), U(0)
+    like, of, letters = U(0), U(0), 0  # entry of the letter before but for its unit; its script; more like it
     while i < stop:
         code, i = decode(data, i, stop)
         if code < U(0x10000):
@@ -69,6 +70,13 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
             entry = U(0xFFFF | SCRIPT_OTHER << SCRIPT_AT | LETTER << KIND_AT | 97 << LOOK_AT)
         else:
             entry = U(32 | 32 << LOOK_AT)
+        if entry >> U(SCRIPT_AT) == like:  # one more letter of the same script and look: so are four in five
+            letters += weight(code)
+            units[m] = entry & U(0xFFFF)
+            m += U(1)
+            continue
+        scripts[of] += letters
+        like, letters = U(0), 0
         kind = entry >> U(KIND_AT) & U(3)
         if kind == U(NOTHING):
             continue
@@ -100,6 +108,8 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
                 continue
         if script:
             scripts[script] += weight(code)
+            if script != U(SCRIPT_OTHER) and kind == U(LETTER):
+                like, of = entry >> U(SCRIPT_AT), script
         if script == U(SCRIPT_OTHER):
             if U(units[m - U(1)]) != BLANK:
                 units[m] = BLANK
@@ -107,6 +117,7 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
             continue
         units[m] = unit
         m += U(1)
+    scripts[of] += letters
     if U(units[m - U(1)]) != BLANK:
         units[m] = BLANK
         m += U(1)

@@ -33,11 +33,11 @@ from pipeline.text.lid_characters import (
 )
 from pipeline.text.lid_features import FEATURES_A_BYTE, ngrams, read_units
 from pipeline.text.lid_model import DIM, OTHER, Model
+from pipeline.text.lid_rows import add_rows
 from pipeline.text.lid_training import softmax
 
 WINDOW, MOST = 256, 8  # bytes of a window, windows of a text
 OVERRUN = 64  # bytes that a window may be longer, to end with a word
-EVEN, SIGN_BITS = U(0x00FF00FF00FF00FF), U(0x8080808080808080)  # every other byte; the sign of each byte
 F = np.float32
 SURE = F(0.8)  # of a window in another language
 LEAST_LETTERS = 20  # of such a window
@@ -85,41 +85,6 @@ def window(data, begin, end, which, count, at):  # type: ignore[no-untyped-def]
 
 
 @piece
-def add_rows(table, rows, count, sums):  # type: ignore[no-untyped-def]
-    """Adds `count` rows of int8, given as (rows, 4) uint64, to `sums`, (DIM,) int32.
-
-    Eight numbers at a time in 16-bit lanes, 128 added to each so that none is negative: ten times as fast as the plain
-    loop, which the compiler does not turn into vectors. 256 of them fit a lane.
-    """
-    for first in range(0, count, 256):
-        last = min(first + 256, count)
-        a, b, c, d, e, f, g, h = U(0), U(0), U(0), U(0), U(0), U(0), U(0), U(0)
-        for at in range(first, last):
-            row = rows[at]
-            x, y = table[row, 0] ^ SIGN_BITS, table[row, 1] ^ SIGN_BITS
-            z, w = table[row, 2] ^ SIGN_BITS, table[row, 3] ^ SIGN_BITS
-            a += x & EVEN
-            b += x >> U(8) & EVEN
-            c += y & EVEN
-            d += y >> U(8) & EVEN
-            e += z & EVEN
-            f += z >> U(8) & EVEN
-            g += w & EVEN
-            h += w >> U(8) & EVEN
-        bias = 128 * (last - first)
-        for lane in range(4):
-            shift, j = U(16 * lane), 2 * lane
-            sums[j] += np.int64(a >> shift & U(0xFFFF)) - bias
-            sums[j + 1] += np.int64(b >> shift & U(0xFFFF)) - bias
-            sums[j + 8] += np.int64(c >> shift & U(0xFFFF)) - bias
-            sums[j + 9] += np.int64(d >> shift & U(0xFFFF)) - bias
-            sums[j + 16] += np.int64(e >> shift & U(0xFFFF)) - bias
-            sums[j + 17] += np.int64(f >> shift & U(0xFFFF)) - bias
-            sums[j + 24] += np.int64(g >> shift & U(0xFFFF)) - bias
-            sums[j + 25] += np.int64(h >> shift & U(0xFFFF)) - bias
-
-
-@piece
 def read_window(data, at, stop, characters, table, units, rows, start, counts, sums):  # type: ignore[no-untyped-def]
     """Adds what stands in a window to `counts`, (COUNTS,) int64, and its features' rows to `sums`, (DIM,) int32."""
     entries, keys, values, sides = characters
@@ -136,8 +101,8 @@ def read_window(data, at, stop, characters, table, units, rows, start, counts, s
 
 
 @piece
-def judge(sums, counts, net, hidden, scores, allowed, only_code):  # type: ignore[no-untyped-def]
-    """Fills `scores` with the chance of each class; False if no class comes into question."""
+def weigh(sums, counts, net, hidden, scores, allowed, only_code):  # type: ignore[no-untyped-def]
+    """Fills `scores` with the score of each class and `allowed`; False if no class comes into question."""
     _, steps, output, masks, _ = net
     script, some = dominant(counts), False
     signs = counts[SIGNS] * BYTES_A_SIGN >= counts[BYTES]
@@ -153,8 +118,17 @@ def judge(sums, counts, net, hidden, scores, allowed, only_code):  # type: ignor
         hidden[j] = F(sums[j]) * steps[j] * share
         for c in range(len(scores)):
             scores[c] += hidden[j] * output[j, c]
-    softmax(scores, allowed)
     return True
+
+
+@piece
+def best_class(scores, allowed):  # type: ignore[no-untyped-def]
+    """The class with the highest score of those that come into question; there is one."""
+    best = -1
+    for c in range(len(scores)):
+        if allowed[c] and (best < 0 or scores[c] > scores[best]):
+            best = c
+    return best
 
 
 @piece
@@ -195,9 +169,13 @@ def second(label, windows, sums, counts, net, special, hidden, scores, allowed, 
     letters[:] = 0
     for w in range(windows):
         here = counts[w, LETTERS].sum()
-        if here >= LEAST_LETTERS and judge(sums[w], counts[w], net, hidden, scores, allowed, False):
+        if here >= LEAST_LETTERS and weigh(sums[w], counts[w], net, hidden, scores, allowed, False):
+            most = net[4][best_class(scores, allowed)]
+            if most == other or most == label or (most == hans and label == hant):  # noqa: SIM109 (their types differ)
+                continue  # no other label can be sure, and of most windows there is no need for the chances
+            softmax(scores, allowed)
             which, chance, _ = best_label(scores, net[4], other)
-            if chance >= SURE and which != label and not (which == hans and label == hant):
+            if chance >= SURE:
                 letters[which] += here
     best = 0
     for which in range(other):
@@ -234,11 +212,12 @@ def _find(data, offsets, only_code, characters, net, special):  # type: ignore[n
                 counts[MOST, k] += counts[w, k]
         if not counts[MOST, LETTERS].sum():
             continue
-        if not judge(sums[MOST], counts[MOST], net, hidden, scores, allowed, only_code[d]):
+        if not weigh(sums[MOST], counts[MOST], net, hidden, scores, allowed, only_code[d]):
             if not only_code[d]:
                 found[d] = special[0]
                 scores_found[d] = counts[MOST, SCRIPT_OTHER] / counts[MOST, LETTERS].sum()
             continue
+        softmax(scores, allowed)
         found[d], scores_found[d] = decide(counts[MOST], scores, net[4], special, only_code[d])
         if windows > 1 and not only_code[d]:
             seconds[d], shares[d] = second(

@@ -10,6 +10,8 @@ repeated   -> (lines,) bool: lines that stood above in the same text
 holding    -> (lines,) bool: lines that hold one of some strings
 without    -> the texts without the lines that are marked, null where none is
 
+With `unit="paragraph"`, paragraphs stand for lines in all of this: `parts.py` says what one is.
+
 A hash is of 64 bits, salted for each text: the same line under two salts is two lines. Among m distinct lines, a line
 is taken for one that it is not with a chance of m / 2^64. Time is linear in the bytes.
 """
@@ -18,12 +20,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.text.buffers import buffers
-from pipeline.text.characters import SPACE, U, decode, flags
+from pipeline.text.characters import U, flags
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import START, STEP, load, mix
-from pipeline.text.utf8 import HIGHEST, LOWEST
+from pipeline.text.parts import LINE, PARAGRAPH, UNITS, feed, paragraph_end, trimmed
 
-FEEDS = U(0x0A0A0A0A0A0A0A0A)
 NONE = U(0)  # the hash of no line: a line that does not count
 
 
@@ -34,13 +35,13 @@ def line_starts(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def observed(
-    texts: pa.Array | pa.ChunkedArray, salts: np.ndarray, min_chars: int
+    texts: pa.Array | pa.ChunkedArray, salts: np.ndarray, min_chars: int, unit: str = "line"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Of the distinct lines that count, by hash: (m,) uint64 hashes, int64 first rows, in how many texts, how often.
 
     `salts` is (n,) uint64."""
     offsets, data = buffers(texts)
-    hashes, rows = _hashes(data, offsets, salts, min_chars, flags())
+    hashes, rows = _hashes(data, offsets, salts, min_chars, flags(), UNITS[unit])
     first, texts_with, times = _grouped(hashes, rows)
     keys = hashes[first]
     order = np.argsort(keys, kind="stable")
@@ -49,12 +50,17 @@ def observed(
 
 
 def listed(
-    texts: pa.Array | pa.ChunkedArray, salts: np.ndarray, min_chars: int, hashes: np.ndarray, spared: np.ndarray
+    texts: pa.Array | pa.ChunkedArray,
+    salts: np.ndarray,
+    min_chars: int,
+    hashes: np.ndarray,
+    spared: np.ndarray,
+    unit: str = "line",
 ) -> np.ndarray:
     """(lines,) bool: lines whose hash is among `hashes` (m,) uint64; where `spared` (m,) bool, the first one is not."""
     offsets, data = buffers(texts)
-    starts = _line_starts(data, offsets)
-    return _listed(data, offsets, starts, salts, min_chars, flags(), hashes, spared)
+    starts = _part_starts(data, offsets, unit)
+    return _listed(data, offsets, starts, salts, min_chars, flags(), hashes, spared, UNITS[unit])
 
 
 def repeated(texts: pa.Array | pa.ChunkedArray, min_chars: int) -> np.ndarray:
@@ -77,13 +83,17 @@ def packed(strings: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     return ends, np.frombuffer(b"".join(encoded), np.uint8)
 
 
-def without(texts: pa.Array | pa.ChunkedArray, marked: np.ndarray) -> tuple[pa.Array, np.ndarray]:
+def without(texts: pa.Array | pa.ChunkedArray, marked: np.ndarray, unit: str = "line") -> tuple[pa.Array, np.ndarray]:
     """(n,) large_string, null where no line is marked, and (n,) int64 how many are. Lines are joined by line feeds."""
     offsets, data = buffers(texts)
-    starts = _line_starts(data, offsets)
+    starts = _part_starts(data, offsets, unit)
     counts = _sums(marked, starts)
-    ends, out = _without(data, offsets, starts, marked, counts)
+    ends, out = _without(data, offsets, starts, marked, counts, flags(), UNITS[unit])
     return array_of(ends, out, counts > 0), counts
+
+
+def _part_starts(data: np.ndarray, offsets: np.ndarray, unit: str) -> np.ndarray:
+    return _line_starts(data, offsets) if unit == "line" else _paragraph_starts(data, offsets, flags())
 
 
 def array_of(ends: np.ndarray, out: np.ndarray, changed: np.ndarray) -> pa.Array:
@@ -96,39 +106,6 @@ def blank(texts: pa.Array | pa.ChunkedArray) -> np.ndarray:
     """(n,) bool: texts of nothing but white space."""
     offsets, data = buffers(texts)
     return _blank(data, offsets, flags())
-
-
-@piece
-def feed(data, first, end):  # type: ignore[no-untyped-def]
-    """The place of the next line feed, or `end`. Eight bytes at a time: a byte of zero borrows from its highest bit."""
-    i, stop = U(first), U(end)
-    while i + U(8) <= stop:
-        word = load(data, i) ^ FEEDS
-        if (word - LOWEST) & ~word & HIGHEST:
-            break
-        i += U(8)
-    while i < stop and data[i] != 10:
-        i += U(1)
-    return np.int64(i)
-
-
-@piece
-def trimmed(data, first, last, kinds):  # type: ignore[no-untyped-def]
-    """(first, last) of a line without white space at both ends; equal where nothing is left."""
-    while first < last:
-        code, after = decode(data, U(first), U(last))
-        if not kinds[code] & SPACE:
-            break
-        first = np.int64(after)
-    while first < last:
-        begin = last - 1
-        while begin > first and last - begin < 4 and data[begin] & 0xC0 == 0x80:
-            begin -= 1
-        code, after = decode(data, U(begin), U(last))
-        if after != U(last) or not kinds[code] & SPACE:
-            break
-        last = begin
-    return first, last
 
 
 @piece
@@ -177,7 +154,20 @@ def _line_starts(data, offsets):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _hashes(data, offsets, salts, min_chars, kinds):  # type: ignore[no-untyped-def]
+def _paragraph_starts(data, offsets, kinds):  # type: ignore[no-untyped-def]
+    n = len(offsets) - 1
+    starts = np.zeros(n + 1, np.int64)
+    for d in range(n):
+        first, count = offsets[d], 0
+        while first < offsets[d + 1]:
+            first = paragraph_end(data, first, offsets[d + 1], kinds) + 1
+            count += 1
+        starts[d + 1] = starts[d] + count
+    return starts
+
+
+@kernel
+def _hashes(data, offsets, salts, min_chars, kinds, unit):  # type: ignore[no-untyped-def]
     """(m,) uint64 hashes of the lines that count, in order, and (m,) int32 rows."""
     n = len(offsets) - 1
     most = (offsets[n] - offsets[0] + n) // (min_chars + 1) + 1
@@ -186,7 +176,7 @@ def _hashes(data, offsets, salts, min_chars, kinds):  # type: ignore[no-untyped-
     for d in range(n):
         first, end = offsets[d], offsets[d + 1]
         while first < end:
-            last = feed(data, first, end)
+            last = feed(data, first, end) if unit == LINE else paragraph_end(data, first, end, kinds)
             h = _line_hash(data, first, last, salts[d], min_chars, kinds)
             if h != NONE:
                 hashes[count], rows[count] = h, d
@@ -227,7 +217,7 @@ def _table(count):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _listed(data, offsets, starts, salts, min_chars, kinds, hashes, spared):  # type: ignore[no-untyped-def]
+def _listed(data, offsets, starts, salts, min_chars, kinds, hashes, spared, unit):  # type: ignore[no-untyped-def]
     n = len(offsets) - 1
     marked = np.zeros(starts[n], np.bool_)
     if not len(hashes):
@@ -242,7 +232,7 @@ def _listed(data, offsets, starts, salts, min_chars, kinds, hashes, spared):  # 
     for d in range(n):
         first, end, line = offsets[d], offsets[d + 1], starts[d]
         while first < end:
-            last = feed(data, first, end)
+            last = feed(data, first, end) if unit == LINE else paragraph_end(data, first, end, kinds)
             h = _line_hash(data, first, last, salts[d], min_chars, kinds)
             if h != NONE:
                 at = h & mask
@@ -337,7 +327,7 @@ def _sums(marked, starts):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _without(data, offsets, starts, marked, counts):  # type: ignore[no-untyped-def]
+def _without(data, offsets, starts, marked, counts, kinds, unit):  # type: ignore[no-untyped-def]
     n, room = len(counts), 0
     for d in range(n):
         if counts[d]:
@@ -348,13 +338,15 @@ def _without(data, offsets, starts, marked, counts):  # type: ignore[no-untyped-
         if counts[d]:
             first, end, line, begin = offsets[d], offsets[d + 1], starts[d], o
             while line < starts[d + 1]:
-                last = feed(data, first, end)
+                last = feed(data, first, end) if unit == LINE else paragraph_end(data, first, end, kinds)
                 if not marked[line]:
                     o = copy(data, first, min(last + 1, end), out, o)
                 first = last + 1
                 line += 1
             if marked[line - 1] and o > begin:
                 o -= 1  # the feed between the last line that stays and the first of those behind it
+                while unit == PARAGRAPH and o > begin and out[o - 1] == 10:
+                    o -= 1  # and the blank lines between the paragraphs
         ends[d + 1] = o
     return ends, out[:o].copy()
 

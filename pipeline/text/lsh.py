@@ -29,12 +29,17 @@ def candidate_probability(jaccard: float | np.ndarray, bands: int, rows: int) ->
 
 
 def choose_bands(permutations: int, threshold: float, recall: float = 0.9) -> tuple[int, int]:
+    """(bands, rows) as `bands_that_find`; where even one row a band finds fewer, one row a band it is."""
+    return bands_that_find(permutations, threshold, recall) or (permutations, 1)
+
+
+def bands_that_find(permutations: int, threshold: float, recall: float) -> tuple[int, int] | None:
     """(bands, rows): the most rows, thus the fewest needless candidates, that find `recall` of pairs at `threshold`.
 
-    Uses bands * rows <= permutations columns. Where even one row a band finds fewer, one row a band it is.
+    Uses bands * rows <= permutations columns. None where even one row a band finds fewer.
     """
     options = ((permutations // rows, rows) for rows in range(permutations, 0, -1))
-    return next((o for o in options if candidate_probability(threshold, *o) >= recall), (permutations, 1))
+    return next((o for o in options if candidate_probability(threshold, *o) >= recall), None)
 
 
 def band_keys(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray:

@@ -27,15 +27,14 @@ COUNTED = 65536  # counts below this have a line in the histogram; the few from 
 
 @piece
 def scratch(longest):  # type: ignore[no-untyped-def]
-    """Room for counting lists of up to `longest` hashes: (histogram, large counts, met, owners, counts, claimed)."""
+    """Room for counting lists of up to `longest` hashes: (histogram, large counts, met, slots, claimed)."""
     part = min(longest, PART)
     slots = _slots(part, ROOMY) // 2
     return (
         np.zeros(COUNTED, np.int64),
         np.empty(longest // COUNTED + 1, np.int64),
         np.empty(_slots(part, SPREAD), np.uint8),
-        np.empty(slots, np.uint64),
-        np.empty(slots, np.int32),
+        np.empty((slots, 2), np.uint64),
         np.empty(slots + 1, np.uint32),
     )
 
@@ -137,7 +136,7 @@ def _part(hashes, m, bits):  # type: ignore[no-untyped-def]
 
 @piece
 def _count_part(hashes, lo, hi, room, so_far):  # type: ignore[no-untyped-def]
-    histogram, large, met, owners, counts, claimed = room
+    histogram, large, met, table, claimed = room
     distinct, singles, most, listed = so_far
     end = _without_singles(hashes, lo, hi, met)
     distinct += hi - end
@@ -146,15 +145,15 @@ def _count_part(hashes, lo, hi, room, so_far):  # type: ignore[no-untyped-def]
     for _ in range(ROUNDS):
         if lo == end:
             break
-        end, new = _round(hashes, lo, end, spread, owners, counts, claimed)
+        end, new = _round(hashes, lo, end, spread, table, claimed)
         spread *= BASE
         distinct += new
         for which in range(new):
-            count = counts[claimed[which]]
+            count = np.int64(table[claimed[which], 1])
             singles += count == 1
             if count < COUNTED:
                 histogram[count] += 1
-                most = max(most, np.int64(count))
+                most = max(most, count)
             else:
                 large[listed] = count
                 listed += 1
@@ -182,31 +181,33 @@ def _without_singles(hashes, lo, hi, met):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _round(hashes, lo, hi, spread, owners, counts, claimed):  # type: ignore[no-untyped-def]
+def _round(hashes, lo, hi, spread, table, claimed):  # type: ignore[no-untyped-def]
     """Counts those that own a slot, and moves the others to the front; (where they end, slots owned).
 
-    All copies of a hash fall into one slot, and own it or not together. `spread`, odd, is another in each round.
+    All copies of a hash fall into one slot, and own it or not together. `spread`, odd, is another in each round. A slot
+    is its owner and the owner's count, side by side: a slot that is not in the cache is waited for once.
     """
-    slots = min(_slots(hi - lo, ROOMY), len(owners))
-    counts[:slots] = 0
+    slots = min(_slots(hi - lo, ROOMY), len(table))
     shift = U(64)
     while slots > 1:
         slots //= 2
         shift -= U(1)
     for i in range(lo, hi):
         h = hashes[U(i)]
-        owners[h * spread >> shift] = h
+        slot = h * spread >> shift
+        table[slot, 0] = h
+        table[slot, 1] = 0
     end, new = U(lo), U(0)
     for i in range(lo, hi):
         h = hashes[U(i)]
         slot = h * spread >> shift
-        owned = owners[slot] == h
-        count = counts[slot]
-        counts[slot] = count + owned
+        owned = U(table[slot, 0] == h)
+        count = table[slot, 1]
+        table[slot, 1] = count + owned
         claimed[new] = slot
-        new += U(owned & (count == 0))
+        new += owned & U(count == U(0))
         hashes[end] = h
-        end += U(not owned)
+        end += owned ^ U(1)
     return np.int64(end), np.int64(new)
 
 

@@ -32,7 +32,7 @@ AT, STOP, HELD, HASH, OPEN, KEPT, WHOLE = range(7)  # what a stream through a te
 
 
 @njit(inline="always")
-def _astral_class(char, classes):  # type: ignore[no-untyped-def]
+def astral_class(char, classes):  # type: ignore[no-untyped-def]
     """Kind of a character above the tables: emoji and their like are gaps; kana and Han as their kin in the tables."""
     if U(0x1F000) <= char < U(0x1FB00):
         return np.uint8(GAP)
@@ -61,7 +61,7 @@ def _split(data, i, stop, out, o, classes, folded):  # type: ignore[no-untyped-d
         while i < stop and o < last:
             char, length = decode(data, i, stop)
             i += length
-            kind = classes[char] if char < U(0x10000) else _astral_class(char, classes)
+            kind = classes[char] if char < U(0x10000) else astral_class(char, classes)
             if kind == NOTHING:
                 continue
             if kind == CHAR:  # a zero before, in case a word stands there, and one after
@@ -98,21 +98,27 @@ def _hash_words(words, end, stream, hashes, m):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def next_shingles(data, stream, size, power, words, hashes, shingles, classes, folded):  # type: ignore[no-untyped-def]
-    """Fill `shingles` with the hashes of those that end in the next block of the text; how many."""
+def next_words(data, stream, words, hashes, classes, folded):  # type: ignore[no-untyped-def]
+    """Behind the `stream[KEPT]` hashes that `hashes` holds, those of the words that end in the next block; how many."""
     i, end = _split(data, stream[AT], stream[STOP], words, stream[HELD], classes, folded)
     stream[AT] = i
     if i == stream[STOP]:  # zeros end the last word
         words[end : end + U(8)] = 0
         end += U(8)
-    m = _hash_words(words, end, stream, hashes, stream[KEPT])
+    return _hash_words(words, end, stream, hashes, stream[KEPT])
+
+
+@njit(cache=True)
+def next_shingles(data, stream, size, power, words, hashes, shingles, classes, folded):  # type: ignore[no-untyped-def]
+    """Fill `shingles` with the hashes of those that end in the next block of the text; how many."""
+    m = next_words(data, stream, words, hashes, classes, folded)
     e = U(0)
     for j in range(min(m, size - U(1))):
         e = e * BASE + hashes[j]
     if m < size:
         stream[KEPT] = m
         shingles[0] = mix(e)
-        return U(i == stream[STOP] and m > U(0) and stream[WHOLE] == U(0))
+        return U(stream[AT] == stream[STOP] and m > U(0) and stream[WHOLE] == U(0))
     for j in range(m - size + U(1)):
         e = e * BASE + hashes[j + size - U(1)]
         shingles[j] = e

@@ -60,8 +60,8 @@ def absorb(parents, anchors, first, docs, others, out):  # type: ignore[no-untyp
     """Joins edges into a range of documents, and gives back those it makes between documents before the range.
 
     parents  (n,) uint32, of document first + i; roots are the smallest of their trees; begins as 0, 1, 2 ...
-    anchors  (n,) uint64, of a root: 1 + the smallest document before the range that it is tied to; begins as zeros,
-             which the system gives for nothing until they are written to
+    anchors  (n,) uint64, of a root: 1 + a document before the range that it is tied to; begins as zeros, which the
+             system gives for nothing until they are written to
     docs, others  (m,) uint64 ends of edges, docs all in the range, others in it or before
     out      (m, 2) uint64: edges (greater, smaller) of documents before the range, tied to one root. Returns how many
     """
@@ -83,13 +83,13 @@ def absorb(parents, anchors, first, docs, others, out):  # type: ignore[no-untyp
         if held:
             out[told, 0], out[told, 1] = max(anchor, held) - U(1), min(anchor, held) - U(1)
             told += 1
-        if not held or anchor < held:
+        else:
             anchors[root] = anchor
     return told
 
 
 @njit(cache=True, nogil=True)
-def smallest(parents, anchors, first, begin, out):  # type: ignore[no-untyped-def]
+def tied(parents, anchors, first, begin, out):  # type: ignore[no-untyped-def]
     """Into `out`, (k,) uint64: of documents first + begin + i, the anchor of its root, or the root if it has none."""
     for i in range(len(out)):
         root = _root(parents, begin + U(i))

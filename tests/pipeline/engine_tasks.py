@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from pipeline.errors import InputError
 
@@ -25,3 +26,17 @@ def threads() -> dict:
     import pyarrow as pa
 
     return {"arrow": pa.cpu_count(), "rayon": os.environ.get("RAYON_NUM_THREADS")}
+
+
+def die_once(mark: str) -> dict:
+    path = Path(mark)
+    if not path.exists():
+        path.touch()
+        die()
+    return {"alive": True}
+
+
+def node() -> dict:
+    import ray
+
+    return {"node": ray.get_runtime_context().get_node_id()}

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pipeline.stages.base import Notes
 from pipeline.stages.dedup_near import DedupNear, _Rows
 from pipeline.text.jaccard import exact
+from pipeline.text.lsh import candidate_probability
 from pipeline.text.shingles import shingles
 from tests.pipeline.stages.settling import clusters, settled
 
@@ -115,15 +116,84 @@ def test_what_the_report_reads_is_told():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"bands": 20, "rows": 8}, "raise permutations to 160"),
+        ({"bands": 20, "rows": 8, "permutations": 128}, "raise permutations to 160"),
         ({"bands": 20}, "give both or neither"),
         ({"threshold": 0}, "greater than 0"),
+        ({"recall": 0.99, "threshold": 0.02, "permutations": 128}, "raise permutations, or lower recall"),
+        ({"recall": 0.9, "bands": 16, "rows": 8}, "recall and bands exclude each other"),
+        ({"lsh": {"bands": 16}}, "is not of the form"),
+        ({"lsh": {"bands": 16, "rows": 8}, "rows": 7}, "leave one of them out"),
+        ({"like": "google"}, "'slimpajama', 'fineweb', 'nemo' or 'bigcode'"),
+        ({"verify": "exact", "against": "runs/old"}, "an index has signatures, no shingles"),
+        ({"among": False}, "add drop_from or against"),
+        ({"drop_from": {"lang": "en"}}, "takes sources only"),
         ({"shingle": {"unit": "lines"}}, "'auto', 'words' or 'chars'"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_with_a_deed(wrong, told):
     with pytest.raises(ValidationError, match=told):
         DedupNear(**wrong)
+
+
+# shingles, bands, rows, permutations, and of the pairs at 0.7, 0.8 and 0.9 how many are found (1 - (1 - J^rows)^bands)
+LIKE = {
+    "slimpajama": ("chars", 13, 9, 13, 128, 0.084, 0.399, 0.929),
+    "fineweb": ("words", 5, 14, 8, 112, 0.565, 0.924, 1.000),
+    "nemo": ("chars", 24, 20, 13, 260, 0.177, 0.677, 0.997),
+    "bigcode": ("words", 5, 25, 10, 256, 0.511, 0.942, 1.000),
+}
+
+
+@pytest.mark.parametrize("name", LIKE)
+def test_a_name_stands_for_the_settings_of_its_project(name):
+    unit, size, bands, rows, permutations, *found = LIKE[name]
+    stage = DedupNear(like=name)
+    assert (stage.shingle.unit, stage.shingle.size, *stage.cut) == (unit, size, bands, rows)
+    assert (stage.permutations, stage.verify) == (permutations, "none")
+    curve = [candidate_probability(j, *stage.cut) for j in (0.7, 0.8, 0.9)]
+    assert curve == pytest.approx(found, abs=5e-4)
+
+
+def test_the_help_tells_the_curve_of_each_name():
+    lines = {line.split()[0]: line for line in str(DedupNear.__doc__).splitlines() if " not verified" in line}
+    assert lines.keys() == LIKE.keys()
+    for name, line in lines.items():
+        curve = [f"{candidate_probability(j, *DedupNear(like=name).cut):.2f}" for j in (0.7, 0.8, 0.9)]
+        assert line.split()[-5:-2] == curve, line
+
+
+def test_what_is_written_out_goes_before_what_a_name_stands_for():
+    stage = DedupNear(like="slimpajama", threshold=0.9, verify="estimate")
+    assert (stage.threshold, stage.verify, stage.cut, stage.shingle.size) == (0.9, "estimate", (9, 13), 13)
+    assert DedupNear(like="slimpajama", recall=0.95).cut == (18, 7)  # the name's bands find 0.40 only
+
+
+def test_bands_follow_from_a_recall_and_permutations_are_raised_where_they_are_too_few():
+    assert DedupNear(recall=0.94).cut == (16, 8)  # 1 - (1 - 0.8^8)^16 = 0.947
+    assert DedupNear(recall=0.95).cut == (18, 7)
+    rare = DedupNear(recall=0.99, threshold=0.02)  # 1 - 0.98^128 = 0.92, 1 - 0.98^256 = 0.994
+    assert (rare.permutations, rare.cut) == (256, (256, 1))
+    assert rare.remarks and "256 permutations" in rare.remarks[0]
+
+
+def test_lsh_is_bands_and_rows_in_one():
+    assert DedupNear(lsh={"bands": 20, "rows": 10}) == DedupNear(bands=20, rows=10, permutations=200)
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"like": "nemo"}, {"like": "nemo", "recall": 0.9}, {"lsh": {"bands": 20, "rows": 10}}]
+)
+def test_a_stage_told_by_all_its_fields_is_the_same(said):
+    stage = DedupNear(**said)
+    assert DedupNear.model_validate(stage.model_dump(mode="json")) == stage
+
+
+def test_the_recipe_holds_the_numbers_whatever_they_come_from():
+    spelled = DedupNear(
+        threshold=0.75, permutations=112, bands=14, rows=8, verify="none", shingle={"unit": "words", "size": 5}
+    )
+    assert DedupNear(like="fineweb").recipe_parameters() == spelled.recipe_parameters()
+    assert DedupNear(recall=0.94).recipe_parameters() == DedupNear(bands=16, rows=8).recipe_parameters()
 
 
 def test_bands_are_chosen_for_the_threshold():

@@ -13,7 +13,7 @@ GIVEN = {"keep": {"as_declared": True}}  # what a stage cannot do without
 TOLD = [
     (name, field)
     for name, model in STAGES.items()
-    if name != "perplexity"  # it needs a model
+    if name not in ("perplexity", "decontaminate")  # they need files
     for field in model.model_fields
 ]
 

@@ -37,7 +37,7 @@ def texts_of(outcome: Outcome, table: pa.Table) -> list[str]:
     return [o if n is None else n for o, n in zip(table.column("text").to_pylist(), new, strict=True)]
 
 
-LINES = st.lists(st.sampled_from(["", "a", " a ", "ab", "b", "abc\u3000"]), min_size=1, max_size=6).map("\n".join)
+LINES = st.lists(st.sampled_from(["", "a", " a ", "ab", "b", " ", "abc\u3000"]), min_size=1, max_size=8).map("\n".join)
 
 
 @settings(deadline=None, max_examples=150)
@@ -51,6 +51,7 @@ LINES = st.lists(st.sampled_from(["", "a", " a ", "ab", "b", "abc\u3000"]), min_
             "keep": st.sampled_from(["first", "none"]),
             "by": st.sampled_from(["documents", "occurrences"]),
             "within": st.sampled_from(["source", "corpus"]),
+            "unit": st.sampled_from(["line", "paragraph"]),
         }
     ),
     st.integers(1, 3),
@@ -65,10 +66,11 @@ def test_lines_go_as_the_twin_says_however_they_are_sharded(cases, parameters, p
     gone = [row + at for at, o in zip((0, cut), found, strict=True) for row in o.dropped.column("row").to_pylist()]
     groups = sources if parameters.pop("within") == "source" else ["all"] * len(texts)
     marked = twin.template_lines(texts, groups, **parameters)
-    expected = [twin.without(text, marks) for text, marks in zip(texts, marked, strict=True)]
+    without = twin.without if parameters["unit"] == "line" else twin.without_paragraphs
+    expected = [without(text, marks) for text, marks in zip(texts, marked, strict=True)]
     assert gone == [row for row, text in enumerate(expected) if text is not None and not text.strip()]
     assert new == [None if row in gone else text for row, text in enumerate(expected)]
-    counts = [c for outcome in found for c in outcome.columns["template_lines"].to_pylist()]
+    counts = [c for outcome in found for c in outcome.columns[f"template_{parameters['unit']}s"].to_pylist()]
     assert counts == [sum(marks) for marks in marked]
 
 
@@ -120,13 +122,34 @@ def test_code_is_not_touched_and_does_not_count():
     assert outcomes(DedupLines(), [mixed])[0].tallies["lines"] == 0
 
 
+def test_a_paragraph_goes_with_the_blank_lines_behind_it():
+    notice = "All rights\nreserved."
+    table = numbered(
+        [f"{notice}\n\nstory 0", f"one\n \n  {notice}\n\n\ntwo", f"three\n\n{notice}", "All rights\n\nreserved."]
+    )
+    (outcome,) = outcomes(DedupLines(unit="paragraph", min_count=3), [table])
+    assert texts_of(outcome, table) == [f"{notice}\n\nstory 0", "one\n \ntwo", "three", "All rights\n\nreserved."]
+    assert outcome.tallies == {"paragraphs": 2, "bytes": len(f"  {notice}\n\n\n") + len(f"\n\n{notice}")}
+    assert outcome.columns["template_paragraphs"].to_pylist() == [0, 1, 1, 0]
+    assert outcomes(DedupLines(min_count=3, min_chars=5), [table])[0].tallies["lines"] == 6  # its lines stand in four
+
+
+def test_the_paragraph_of_a_key_is_found_for_the_report():
+    table = numbered(["\n\none\ntwo \n\nthree"])
+    stage = DedupLines(unit="paragraph", min_chars=1)
+    found = [stage.part(table, key) for key in stage.observe(table).keys.column("key").to_pylist()]
+    assert sorted(found) == ["one\ntwo", "three"]
+
+
 def test_the_line_of_a_key_is_found_for_the_report():
     table = numbered([f"story\n  {MENU}\t\nend"])
     keys = DedupLines().observe(table).keys
     assert DedupLines().part(table, keys.column("key")[0].as_py()) == MENU
 
 
-@pytest.mark.parametrize("settings_", [{"min_chars": 0}, {"min_count": 1}, {"keep": "last"}, {"min_share": 2}])
+@pytest.mark.parametrize(
+    "settings_", [{"min_chars": 0}, {"min_count": 1}, {"keep": "last"}, {"min_share": 2}, {"unit": "page"}]
+)
 def test_what_cannot_be_is_refused(settings_):
     with pytest.raises(ValidationError):
         DedupLines(**settings_)

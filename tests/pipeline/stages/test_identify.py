@@ -54,6 +54,22 @@ def test_a_declared_language_that_the_engine_does_not_know_stands(engine, lang):
     assert identified(ENGLISH, lang, engine=engine) == (lang, None)
 
 
+def test_a_score_that_is_left_out_leaves_nothing_in_the_layer():
+    column = Identify(engine="pycld2").apply(docs([ENGLISH], lang_declared=["bm"])).columns["lang_score"]
+    assert column.null_count == 1  # else the next line reads a score
+    assert np.frombuffer(column.buffers()[1], np.float64)[0] == 0
+
+
+def test_answers_that_are_not_remembered_are_the_same(monkeypatch):
+    declared = ["fr", "bm", "sw", None, "fr", "bm", "eng"]
+    asked = docs([ENGLISH, SWAHILI] * 3 + [ENGLISH], lang_declared=declared)
+    remembered = Identify().apply(asked)
+    monkeypatch.setattr("pipeline.stages.identify.MOST_ANSWERS", 1)
+    anew = Identify().apply(asked)
+    assert anew.tallies == remembered.tallies
+    assert all(anew.columns[name].equals(column) for name, column in remembered.columns.items())
+
+
 def test_twi_declared_and_akan_found_is_twi():
     akan = "Nnipa nyinaa yɛ pɛ. Na wɔde adwene ne nyansa na abɔ obiara. Ɛno nti, ɛsɛ sɛ obiara dɔ ne yɔnko."
     for engine in ("seedbed", "pycld2"):

@@ -40,6 +40,8 @@ RUNS = [
     ("dedup_lines", {"min_count": 5}, 2, "7687103a158ebb1d"),
     ("dedup_lines", {"min_chars": 1, "min_count": 2, "keep": "none", "within": "corpus"}, 2, "256730021170cb52"),
     ("dedup_url", {}, 2, "92d3b89359ea98a4"),
+    ("dedup_substrings", {}, 1, "4c53cd04cb68ca36"),
+    ("dedup_substrings", {"unit": "words", "length": 9, "min_left": 300}, 1, "f7208c18fb1eb721"),
 ]
 MENU = "Home | News | About us | Contact"
 LEFT = ["<div class='x'>&copy; 1948 &amp; later</div>", "if (a) { return; }", MENU, "<script>var x = 1</script>", ""]

@@ -52,6 +52,11 @@ def test_units_by_hand(text, units):
     assert "".join(map(chr, read(text)[0])) == units
 
 
+def test_letters_of_a_run_are_weighed_one_by_one():
+    scripts = dict(zip(SCRIPTS, read("abc 中文字あ de")[1], strict=True))
+    assert {name: n for name, n in scripts.items() if n} == {"Latn": 5, "Han": 3 * 3, "other": 12}
+
+
 def test_features_of_a_word_by_hand():
     # "_ab_": 2-grams _a ab b_, 3-grams _ab ab_, the 4-gram _ab_; no word of four letters, no pair, no sign
     assert len(read("ab")[2]) == 6

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from pipeline.text.compiling import kernel
 from pipeline.text.lid_model import DIM
-from pipeline.text.lid_scan import MOST, OVERRUN, WINDOW, add_rows, find, window
+from pipeline.text.lid_rows import add_rows
+from pipeline.text.lid_scan import MOST, OVERRUN, WINDOW, find, window
 from tests.pipeline.text import lid_twin
 from tests.pipeline.text.test_lid_model import small
 from tests.pipeline.text.texts import ANY_TEXT

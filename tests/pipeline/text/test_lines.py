@@ -76,6 +76,27 @@ def test_a_listed_line_is_found_by_the_hash_that_was_observed_and_its_first_is_s
 
 
 @FEW
+@given(TEXTS, st.randoms())
+def test_texts_without_paragraphs_equal_their_twin(texts, chance):
+    marks = [[chance.random() < 0.4 for _ in twin.paragraphs(text)] for text in texts]
+    new, counts = without(array(texts), np.array(flat(marks), bool), "paragraph")
+    assert new.to_pylist() == [twin.without_paragraphs(t, m) for t, m in zip(texts, marks, strict=True)]
+    assert counts.tolist() == [sum(m) for m in marks]
+
+
+@FEW
+@given(TEXTS, st.integers(1, 9))
+def test_listed_paragraphs_are_those_that_were_observed(texts, min_chars):
+    salts = np.zeros(len(texts), np.uint64)
+    parts = [part for text in texts for part in twin.paragraphs(text)]
+    keys, _, _, times = observed(array(texts), salts, min_chars, "paragraph")
+    different = {twin.trimmed(part) for part in parts if twin.counts(part, min_chars)}
+    assert (len(keys), times.sum()) == (len(different), sum(twin.counts(part, min_chars) for part in parts))
+    found = listed(array(texts), salts, min_chars, keys, np.zeros(len(keys), bool), "paragraph")
+    assert found.tolist() == [twin.counts(part, min_chars) for part in parts]
+
+
+@FEW
 @given(TEXTS)
 def test_a_text_is_blank_if_all_of_it_is_space(texts):
     assert blank(array(texts)).tolist() == [all(map(is_space, text)) for text in texts]
@@ -113,6 +134,10 @@ def test_no_text_takes_more_than_linear_time(text):
         marked = listed(texts, np.zeros(1, np.uint64), 1, keys, np.ones(len(keys), bool))
         without(texts, marked | repeated(texts, 1) | holding(texts, ("aaaaaaaab", "{")))
         blank(texts)
+        keys, *_ = observed(texts, np.zeros(1, np.uint64), 1, "paragraph")
+        without(
+            texts, listed(texts, np.zeros(1, np.uint64), 1, keys, np.zeros(len(keys), bool), "paragraph"), "paragraph"
+        )
 
     all_of(text[:100])  # compiled by now
     begin = time.process_time()

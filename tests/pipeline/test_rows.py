@@ -1,0 +1,104 @@
+"""Rows read by position are those of the table, and a file that was cut short is told by name."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import InputError
+from pipeline.store import numbered
+from pipeline.store.files import write_table
+from pipeline.store.layers import Shard
+from pipeline.store.numbered import NumberedRows
+from pipeline.store.ranges import rows_between
+from pipeline.store.rows import RowFile, layout_of
+
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COLUMNS = {
+    "doc": st.integers(0, 2**64 - 1),
+    "similarity": st.floats(0, 1),
+    "signature": st.binary(min_size=5, max_size=5),
+    "id": st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+    "first": st.booleans(),
+    "shingles": st.lists(st.integers(0, 2**64 - 1), max_size=4),
+}
+SCHEMA = pa.schema(
+    [
+        pa.field("doc", pa.uint64(), nullable=False),
+        ("similarity", pa.float64()),
+        ("signature", pa.binary(5)),
+        ("id", pa.string()),
+        ("first", pa.bool_()),
+        ("shingles", pa.large_list(pa.uint64())),
+    ]
+)
+ROWS = st.lists(st.fixed_dictionaries(COLUMNS), max_size=20)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("rows")
+
+
+@FEW
+@given(ROWS, st.data())
+def test_rows_taken_are_those_of_the_table(folder, rows, data):
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    write_table(folder / "t.arrow", table)
+    some = np.array(sorted(data.draw(st.sets(st.integers(0, len(rows) - 1)) if rows else st.just(set()))), np.int64)
+    with RowFile(folder / "t.arrow") as file:
+        assert file.take(some).equals(table.take(pa.array(some)))
+        assert file.slice(0, len(rows)).equals(table)
+        lengths = [len(rows[i]["id"].encode()) + 8 * len(rows[i]["shingles"]) for i in some.tolist()]
+        assert file.sizes(some).tolist() == lengths
+    with RowFile(folder / "t.arrow", layout_of(folder / "t.arrow", ["id"])) as file:
+        assert file.take(some).column_names == ["id"]
+
+
+def test_rows_far_apart_and_near_are_the_same_rows(tmp_path):
+    table = pa.table({"doc": np.arange(100_000, dtype=np.uint64), "s": pa.array([f"row {i}" for i in range(100_000)])})
+    write_table(tmp_path / "t.arrow", table)
+    rows = np.unique(np.random.default_rng(3).geometric(0.004, 1500).cumsum() % 100_000)
+    with RowFile(tmp_path / "t.arrow") as file:
+        assert file.take(rows).equals(table.take(pa.array(rows)))
+
+
+def test_a_file_cut_short_behind_its_head_is_told_when_its_rows_are_read(tmp_path):
+    path = tmp_path / "t.arrow"
+    write_table(path, pa.table({"doc": np.arange(1000, dtype=np.uint64)}))
+    layout, whole = layout_of(path), path.read_bytes()
+    path.write_bytes(whole[:4000])
+    with RowFile(path, layout) as file:
+        assert file.slice(0, 10).num_rows == 10
+        with pytest.raises(InputError, match=r"t\.arrow was cut short.*byte 4000"):
+            file.slice(0, 1000)
+    with pytest.raises(InputError, match=r"cannot read .*t\.arrow"):
+        layout_of(path)
+
+
+def test_rows_of_a_range_come_file_by_file_in_tables_of_a_size(tmp_path):
+    for name, docs in (("a", [1, 2, 5, 9]), ("b", []), ("c", [2, 3, 4, 6])):
+        write_table(tmp_path / name, pa.table({"doc": pa.array(docs, pa.uint64())}))
+    tables = rows_between([tmp_path / name for name in "abc"], 2, 6, 2)
+    assert [table.column("doc").to_pylist() for table in tables] == [[2, 5], [2, 3], [4]]
+
+
+@pytest.mark.parametrize("bound", [1, 100])
+def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypatch, bound):
+    monkeypatch.setattr(numbered, "OPEN", bound)
+    monkeypatch.setattr(numbered, "NUMBERS", bound)
+    shards, paths, there = [], [], []
+    for at in range(4):
+        docs = [10 * at + i for i in range(10) if (i * 7 + at) % 3]
+        there += docs
+        shards.append(Shard(str(at), "", 10 * at, 10, 0))
+        paths.append(tmp_path / f"{at}.arrow")
+        write_table(paths[-1], pa.table({"doc": pa.array(docs, pa.uint64()), "name": [f"n{d}" for d in docs]}))
+    wanted = np.random.default_rng(2).choice(there, 60).astype(np.uint64)
+    with NumberedRows(shards, paths) as rows:
+        assert rows.take(wanted).column("name").to_pylist() == [f"n{d}" for d in wanted]
+        assert rows.sizes(wanted).tolist() == [len(f"n{d}") for d in wanted]
+        assert len(rows._open) <= bound and rows._held <= max(bound, 10)
+        with pytest.raises(AssertionError, match="unknown document"):
+            rows.take(np.array([next(d for d in range(40) if d not in there)], np.uint64))
