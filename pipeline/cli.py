@@ -18,7 +18,7 @@ from pipeline import config as configs
 from pipeline import describe, remembered
 from pipeline import report as reports
 from pipeline.adopt import adopt
-from pipeline.errors import InputError, SeedbedError
+from pipeline.errors import ConfigError, InputError, SeedbedError
 from pipeline.inspection import Question, print_inspection, write_page
 from pipeline.inspection import inspect as inspect_measure
 from pipeline.plan import Planned, plan, strangers
@@ -152,8 +152,9 @@ def _state(planned: Planned) -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def init(
+    context: typer.Context,
     recipe: Annotated[
         Path, typer.Argument(metavar="RECIPE", help="a config to begin with, such as configs/roots.yaml")
     ],
@@ -168,11 +169,19 @@ def init(
     pipeline init configs/roots.yaml mine.yaml --input 'data/*.jsonl.zst'
     pipeline init configs/fineweb.yaml crawl.yaml --input 'crawl/*.warc.gz' --input code:src/
     """
+    if context.args:
+        raise ConfigError(
+            f"{len(context.args)} names too many: {', '.join(context.args[:3])}; the shell put files in a pattern's place",
+            hint="put the pattern in quotes, as in --input 'data/*.jsonl.zst'",
+        )
     if target.exists():
         raise InputError(f"{target} is there already", hint="name another file, or remove it first")
     with written_whole(target) as aside:
         aside.write_text(adopt(recipe, inputs, target), "utf-8")
-        configs.load(aside)  # files that are not there, and all else that is wrong, are told now
+        try:
+            configs.load(aside)  # files that are not there, and all else that is wrong, are told now
+        except ConfigError as error:
+            raise ConfigError(error.message.replace(str(aside), str(target)), error.hint) from error
     print(f"config  {target}")
     print(f"next: pipeline run {target}", file=sys.stderr)
 

@@ -81,6 +81,23 @@ def test_ctrl_c_while_libraries_are_imported_leaves_no_traceback(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+def test_a_run_of_records_without_the_field_says_which_fields_there_are(command, corpus):
+    (corpus / "a.jsonl").write_text('{"content": "some text", "id": "1"}\n')
+    code, _, err = command("run", "CONFIG", "-q")
+    assert (
+        code == 1 and "hint: there is no text in 'text'; its fields are: content, id; set `text_field: content`" in err
+    )
+
+
+def test_init_names_the_file_that_was_asked_for_and_knows_a_pattern_without_quotes(command, corpus):
+    (corpus / "recipe.yaml").write_text("sources: []\nstages: [normalize]\n")
+    recipe, mine = str(corpus / "recipe.yaml"), str(corpus / "mine.yaml")
+    code, _, err = command("init", recipe, mine, "--input", str(corpus / "nowhere-*.jsonl"))
+    assert code == 2 and f"{mine} has a mistake" in err and ".tmp-" not in err
+    code, _, err = command("init", recipe, mine, "--input", "a.jsonl", "b.jsonl", "c.jsonl")
+    assert code == 2 and "2 names too many: b.jsonl, c.jsonl" in err and "pattern in quotes" in err
+
+
 def test_plan_runs_nothing_and_says_what_stands(command, corpus):
     code, out, _ = command("plan", "CONFIG", "--json")
     assert code == 0 and {s["state"] for s in json.loads(out)["steps"]} == {"to do"}
