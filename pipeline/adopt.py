@@ -8,6 +8,7 @@ kind of a source is told by the ending of its files, or by a word in front of th
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Sequence
@@ -26,7 +27,21 @@ ENDINGS = {  # of what is left when the ending of a compression is taken off
 }  # fmt: skip
 NOT_READ = (".csv", ".tsv", ".pdf", ".docx", ".doc", ".xlsx", ".epub", ".rtf")
 COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2")
+RECIPES = Path(__file__).parent / "recipes"  # the folder configs/ of the project; in an installed package its files
 LISTED = 10_000  # files of a folder that are looked at, to tell their kind
+
+
+def shipped(recipe: Path) -> Path:
+    """A recipe by its path, or by the name of one that ships with the project: `roots`, `roots.yaml`,
+    `configs/roots.yaml`. Raises ConfigError, with the nearest name, where there is neither."""
+    if recipe.exists():
+        return recipe
+    known = {path.stem: path for path in RECIPES.glob("*.yaml") if not path.stem.startswith("bloom")}
+    if recipe.parent in (Path(), Path("configs")) and recipe.stem in known:
+        return known[recipe.stem]
+    near = difflib.get_close_matches(recipe.stem, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"those that ship with the project: {', '.join(sorted(known))}"
+    raise ConfigError(f"there is no config at {recipe}, and no recipe of that name", hint=hint)
 
 
 def adopt(recipe: Path, inputs: Sequence[str], target: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +18,7 @@ from rich.table import Table
 from pipeline import config as configs
 from pipeline import describe, remembered
 from pipeline import report as reports
-from pipeline.adopt import adopt
+from pipeline.adopt import adopt, shipped
 from pipeline.errors import ConfigError, InputError, SeedbedError
 from pipeline.inspection import Question, print_inspection, write_page
 from pipeline.inspection import inspect as inspect_measure
@@ -156,7 +157,8 @@ def _state(planned: Planned) -> dict[str, Any]:
 def init(
     context: typer.Context,
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE", help="a config to begin with, such as configs/roots.yaml")
+        Path,
+        typer.Argument(metavar="RECIPE", help="a config to begin with, or the name of one that ships with the project"),
     ],
     target: Annotated[Path, typer.Argument(metavar="CONFIG", help="the config to write")],
     inputs: Annotated[
@@ -166,22 +168,27 @@ def init(
     """Write CONFIG: the stages of RECIPE over files of your own. Then read it, change it, run it.
 
     \b
-    pipeline init configs/roots.yaml mine.yaml --input 'data/*.jsonl.zst'
-    pipeline init configs/fineweb.yaml crawl.yaml --input 'crawl/*.warc.gz' --input code:src/
+    pipeline init roots mine.yaml --input 'data/*.jsonl.zst'
+    pipeline init fineweb crawl.yaml --input 'crawl/*.warc.gz' --input code:src/
     """
     if context.args:
         raise ConfigError(
-            f"{len(context.args)} names too many: {', '.join(context.args[:3])}; the shell put files in a pattern's place",
+            f"{len(context.args)} names too many: {', '.join(context.args[:3])}; the shell "
+            "put files in the place of a pattern",
             hint="put the pattern in quotes, as in --input 'data/*.jsonl.zst'",
         )
     if target.exists():
         raise InputError(f"{target} is there already", hint="name another file, or remove it first")
-    with written_whole(target) as aside:
-        aside.write_text(adopt(recipe, inputs, target), "utf-8")
+    text = adopt(shipped(recipe), inputs, target)
+    with TemporaryDirectory() as folder:
+        aside = Path(folder) / target.name
+        aside.write_text(text, "utf-8")
         try:
             configs.load(aside)  # files that are not there, and all else that is wrong, are told now
         except ConfigError as error:
             raise ConfigError(error.message.replace(str(aside), str(target)), error.hint) from error
+    with written_whole(target) as aside:
+        aside.write_text(text, "utf-8")
     print(f"config  {target}")
     print(f"next: pipeline run {target}", file=sys.stderr)
 

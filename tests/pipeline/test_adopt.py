@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.adopt import adopt
+from pipeline.adopt import adopt, shipped
 from pipeline.errors import ConfigError
 from pipeline.sources.jsonl import Jsonl
 from tests.pipeline.making import write_jsonl
@@ -78,3 +78,17 @@ def test_the_field_of_the_text_is_found_and_an_array_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read as JSON lines") as told:
         adopt(CONFIGS / "demo.yaml", [str(tmp_path / "a.jsonl")], Path("m.yaml"))
     assert "one array" in told.value.hint
+
+
+def test_a_recipe_that_ships_is_found_by_its_name_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("roots", "roots.yaml", "configs/roots.yaml"):
+        assert shipped(Path(name)).read_bytes() == (CONFIGS / "roots.yaml").read_bytes()
+    Path("roots").write_text("mine")
+    assert shipped(Path("roots")) == Path("roots")  # a file that is there comes first
+    with pytest.raises(ConfigError, match="no recipe of that name") as told:
+        shipped(Path("finweb.yaml"))
+    assert told.value.hint == "did you mean 'fineweb'?"
+    for name in ("elsewhere/roots.yaml", "bloom-tiny"):
+        with pytest.raises(ConfigError):
+            shipped(Path(name))
