@@ -1,13 +1,16 @@
 """A config for a packed corpus: it loads, it fits the corpus, and it trains."""
 
+import warnings
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from lightning.pytorch.loggers import CSVLogger
 
 from pretrain.config import load_config
 from pretrain.draft import EPOCHS, SIZES, STEPS, draft
 from pretrain.errors import ConfigError
+from pretrain.fit import fit
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
@@ -41,7 +44,15 @@ def test_a_corpus_without_a_row_is_refused(tmp_path):
         drafted(tmp_path, {}, 512)
 
 
-def test_what_is_drafted_trains_without_a_word_from_lightning(packed, tmp_path):
+def test_a_short_run_with_a_logger_draws_no_advice_from_lightning(packed, tmp_path):
+    config = builder.write_config(tmp_path / "c.yaml", builder.config(tmp_path / "run", packed, steps=2))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fit(load_config(config), lambda text: None, loggers=[CSVLogger(str(tmp_path / "csv"))])
+    assert [str(w.message) for w in said if "log_every_n_steps" in str(w.message)] == []
+
+
+def test_what_is_drafted_trains(packed, tmp_path):
     config = tmp_path / "my.yaml"
     made = builder.pretrain("init", config, "--data", packed)
     assert made.returncode == 0 and made.stdout == f"config  {config}\n"
@@ -51,5 +62,4 @@ def test_what_is_drafted_trains_without_a_word_from_lightning(packed, tmp_path):
     told["train"] |= {"samples": 3 * told["train"]["global_batch"], "warmup_samples": 0}
     done = builder.pretrain("fit", builder.write_config(config, told))
     assert done.returncode == 0, done.stderr
-    assert "log_every_n_steps" not in done.stderr
     assert Seam.open(packed).rows("train")  # else it trained on nothing
