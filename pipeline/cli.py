@@ -43,6 +43,7 @@ SECTIONS = {
     "tokenizer": configs.TokenizerConfig,
     "pack": configs.PackConfig,
 }
+ROWS_SHOWN = 3  # packed rows of a traced document
 INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
 app = typer.Typer(
@@ -300,9 +301,12 @@ def trace(
     if as_json:
         print(json.dumps({"id": life.id, "events": life.events, "text": life.text}, ensure_ascii=False))
         return
-    for event in life.events:
+    packed = [event for event in life.events if event["what"] == "packed"]
+    for event in [event for event in life.events if event not in packed[ROWS_SHOWN:]]:
         detail = "  ".join(f"{k}={_plain(v)}" for k, v in event.items() if k not in ("step", "what") and v is not None)
         print(f"{event['step']:<40} {event['what']:<10} {detail}")
+    if len(packed) > ROWS_SHOWN:
+        print(f"{'':<40} {'':<10} and {len(packed) - ROWS_SHOWN:,} more rows to {_plain(packed[-1]['row'])} (--json)")
     if text and life.text is not None:
         print(_visible(life.text) if sys.stdout.isatty() else life.text)
 
