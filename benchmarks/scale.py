@@ -3,13 +3,13 @@
     python benchmarks/scale.py OUT --corpora runs/corpora/docs.jsonl --documents 1M 2M 5M 10M 20M
     python benchmarks/scale.py OUT --plot docs/scale.png          # from what was measured before
 
-Documents are made from passages (60 to 240 bytes) of the corpora, put together at random, some 650 bytes each: 85 % of
-their own, 5 % exact copies of those, 10 % near copies with one word changed (Jaccard about 0.9 where words are
-shingled). A run reads them (JSON lines, zstd), drops exact and then near duplicates with 2 workers in 2 GB
-(`run.memory`), and is sampled: memory of the process tree as the pages that no file stands behind (`anonymous`, what
-the manifest counts) and as all that is resident, each shared page shared out (`proportional`, mapped files included,
-which the system takes back at will); disk as all files of the run. Each size appends a line to OUT/scale.jsonl; what a
-size made is deleted after it. The plot needs matplotlib, which is no dependency of the project.
+Documents are made from passages (60 to 240 bytes) of the corpora, six of them put together at random, some 650 bytes:
+85 % of their own, 5 % exact copies of those, 10 % near copies with one word added (Jaccard above 0.9). A run reads them
+(JSON lines, zstd), drops exact and then near duplicates with 2 workers in 2 GB (`run.memory`), and is sampled: memory
+of the process tree as the pages that no file stands behind (`anonymous`, what the manifest counts) and as all that is
+resident, each shared page shared out (`proportional`, mapped files included, which the system takes back at will);
+disk as all files of the run. Each size appends a line to OUT/scale.jsonl. Documents are deleted when they have been
+read, the run when it is measured. The plot needs matplotlib, which is no dependency of the project.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import zstandard
 
 EXACT, NEAR = 0.05, 0.10  # shares of copies
 PASSAGE = (60, 240)  # bytes
-PASSAGES = 6  # of a document
+PASSAGES = 6  # of a document, some 650 bytes
 MOST_PASSAGES = 500_000
 FILE_DOCUMENTS = 50_000
 U = np.uint64
@@ -93,28 +93,26 @@ def originals(docs: np.ndarray) -> np.ndarray:
     return source
 
 
-def documents(first: int, count: int, pool: list[str]) -> Iterator[str]:
+def documents(first: int, count: int, pool: list[str], each: int) -> Iterator[str]:
+    """Texts of documents first, first + 1, ..., each of so many passages."""
     docs = np.arange(first, first + count, dtype=U)
     source, kind = originals(docs), kinds(docs)
-    chosen = mixed(source[:, None] * U(PASSAGES) + np.arange(PASSAGES, dtype=U)) % U(len(pool))
-    places = mixed(docs * U(5) + U(1))
-    for doc, row, what, place in zip(docs.tolist(), chosen.tolist(), kind.tolist(), places.tolist(), strict=True):
+    chosen = mixed(source[:, None] * U(16) + np.arange(each, dtype=U)) % U(len(pool))
+    for doc, row, what in zip(docs.tolist(), chosen.tolist(), kind.tolist(), strict=True):
         text = " ".join([pool[at] for at in row])
         if what == CHANGED:
-            words = text.split(" ")
-            words[place % len(words)] = f"changed{doc}"
-            text = " ".join(words)
+            text += f" changed{doc}"
         yield text
 
 
-def write(folder: Path, count: int, pool: list[str]) -> dict[str, int]:
+def write(folder: Path, count: int, pool: list[str], each: int) -> dict[str, int]:
     """Files of documents; how many copies are among them, and bytes of text."""
     folder.mkdir(parents=True, exist_ok=True)
     told = {"exact": 0, "near": 0, "bytes": 0}
     for first in range(0, count, FILE_DOCUMENTS):
         some = min(FILE_DOCUMENTS, count - first)
         lines = []
-        for number, text in enumerate(documents(first, some, pool), first):
+        for number, text in enumerate(documents(first, some, pool, each), first):
             told["bytes"] += len(text.encode())
             lines.append(json.dumps({"text": text, "n": number}, ensure_ascii=False))
         kind = kinds(np.arange(first, first + some, dtype=U))
@@ -126,11 +124,11 @@ def write(folder: Path, count: int, pool: list[str]) -> dict[str, int]:
 
 
 class Watch(threading.Thread):
-    """Samples a process tree and a folder until told to stop."""
+    """Samples a process tree and its folder until told to stop. Deletes the data as soon as they have been read."""
 
-    def __init__(self, pid: int, folder: Path) -> None:
+    def __init__(self, pid: int, folder: Path, data: Path) -> None:
         super().__init__(daemon=True)
-        self.pid, self.folder, self.stop = pid, folder, threading.Event()
+        self.pid, self.folder, self.data, self.stop = pid, folder, data, threading.Event()
         self.anonymous = self.proportional = self.disk = 0
 
     def run(self) -> None:
@@ -144,6 +142,8 @@ class Watch(threading.Thread):
             if time.monotonic() > looked + 5:
                 looked = time.monotonic()
                 self.disk = max(self.disk, _size(self.folder))
+                if any(self.folder.glob("00-*/manifest.json")):
+                    shutil.rmtree(self.data, ignore_errors=True)
 
 
 def _of(process: psutil.Process, name: str, key: str) -> int:
@@ -165,12 +165,12 @@ def _size(folder: Path) -> int:
     return total
 
 
-def measure(out: Path, count: int, pool: list[str], memory: str, workers: int) -> dict:
+def measure(out: Path, count: int, pool: list[str], each: int, memory: str, workers: int) -> dict:
     """Makes `count` documents, runs over them, and deletes both."""
     data, run = out / f"data-{count}", out / f"run-{count}"
     shutil.rmtree(run, ignore_errors=True)
     begin = time.monotonic()
-    told = write(data, count, pool)
+    told = write(data, count, pool, each)
     made = time.monotonic() - begin
     config = out / f"scale-{count}.yaml"
     config.write_text(
@@ -180,7 +180,7 @@ def measure(out: Path, count: int, pool: list[str], memory: str, workers: int) -
     )
     begin = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", "run", str(config), "-q"])
-    watch = Watch(process.pid, run)
+    watch = Watch(process.pid, run, data)
     watch.start()
     if process.wait():
         sys.exit(f"the run over {count} documents failed")
@@ -197,10 +197,17 @@ def measure(out: Path, count: int, pool: list[str], memory: str, workers: int) -
             "peak_memory": about["peak_memory"],
             "dropped": sum(cell["documents"] for cell in manifest["dropped"]),
         }
-    row = {"documents": count, **told, "made_seconds": round(made, 1), "seconds": round(wall, 1), "steps": steps}
+    row = {
+        "documents": count,
+        "passages": each,
+        **told,
+        "made_seconds": round(made, 1),
+        "seconds": round(wall, 1),
+        "steps": steps,
+    }
     row |= {"anonymous": watch.anonymous, "proportional": watch.proportional, "disk": watch.disk}
     row |= {"memory": memory, "workers": workers, "load": os.getloadavg()[0]}
-    shutil.rmtree(data)
+    shutil.rmtree(data, ignore_errors=True)
     shutil.rmtree(run)
     return row
 
@@ -240,6 +247,7 @@ def main() -> None:
         "--corpora", type=Path, nargs="*", default=[], help="JSON lines with a field `text`, .zst or plain"
     )
     ask.add_argument("--documents", type=_count, nargs="*", default=[], help="sizes: 100k 1M 20M")
+    ask.add_argument("--passages", type=int, default=PASSAGES, help="of a document, at most 16; 110 bytes each")
     ask.add_argument("--memory", default="2GB")
     ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--plot", type=Path, help="draw all rows measured so far")
@@ -248,7 +256,7 @@ def main() -> None:
     lines = args.out / "scale.jsonl"
     pool = passages(args.corpora) if args.documents else []
     for count in args.documents:
-        row = measure(args.out, count, pool, args.memory, args.workers)
+        row = measure(args.out, count, pool, args.passages, args.memory, args.workers)
         with lines.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row, indent=1), flush=True)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 from tokenizers import Tokenizer
 
 from pipeline.text.bpe import Merges
 from pipeline.text.buffers import buffers
+from pipeline.text.compiling import kernel
 from pipeline.text.pretokens import pretokens
 from pipeline.tokenizer import special_ids, untrained
 
@@ -80,7 +80,7 @@ def _by_words(texts: pa.Array, merges: Merges, eos: int) -> Lists:
     return _lay_out(counts, words.indices.to_numpy(), token_edges, ids, eos)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lay_out(counts: np.ndarray, words: np.ndarray, edges: np.ndarray, ids: np.ndarray, eos: int) -> Lists:
     """The tokens of each text, word after word, and `eos`."""
     lengths = np.ones(len(counts), np.int64)

@@ -101,7 +101,7 @@ class _Run:
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         encode = any(p.kind == "encode" for p in todo)
         if tasks := warm.tasks(stages, encode, self.engine.here):
-            self.talk.begin("prepare kernels", len(tasks))
+            self.talk.begin("compile kernels, once", len(tasks))
             for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)
             self.talk.end()

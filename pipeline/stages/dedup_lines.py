@@ -68,7 +68,11 @@ class DedupLines(PartStage):
 
     @property
     def writes(self) -> tuple[str, ...]:
-        return (f"template_{self.unit}s",)
+        return (self._column,)
+
+    @property
+    def _column(self) -> str:
+        return f"template_{self.unit}s"
 
     @property
     def bytes_per_text_byte(self) -> float:
@@ -129,8 +133,8 @@ class DedupLines(PartStage):
         keys = verdicts.column("key").to_numpy()
         marked = listed(texts, self._salts(docs), self.min_chars, keys, spared, self.unit)
         new, counts = without(texts, marked, self.unit)
-        (column,) = self.writes
-        return edited(new, counts, column, {f"{self.unit}s": int(counts.sum()), "bytes": bytes_out(texts, new)})
+        tallies = {f"{self.unit}s": int(counts.sum()), "bytes": bytes_out(texts, new)}
+        return edited(new, counts, self._column, tallies)
 
     def part(self, docs: pa.Table, key: int) -> str:
         text, sought = docs.column("text"), np.array([key], np.uint64)

@@ -12,7 +12,7 @@ UP_TO_ONE = frozenset({
     "stopword_ratio", "flagged_ratio", "char_repetition", "word_repetition", "line_repetition",
     "bullet_line_ratio", "ellipsis_line_ratio", "alphabetic_word_ratio", "ended_line_ratio", "short_line_ratio",
     "duplicate_paragraph_ratio", "duplicate_paragraph_characters", "duplicate_line_ratio", "duplicate_line_characters",
-    "duplicate_filled_characters", *(f"duplicate_{n}_grams" for n in range(5, 11)), "lang_score",
+    "duplicate_filled_characters", "contamination", *(f"duplicate_{n}_grams" for n in range(5, 11)), "lang_score",
 })  # fmt: skip
 SHARES = UP_TO_ONE | frozenset(TOP_GRAMS)
 PLAIN = frozenset({

@@ -25,7 +25,7 @@ from pipeline.steps.rows import stage_from, stage_json
 from pipeline.steps.source import marked
 from pipeline.store.files import read_json, write_json
 from pipeline.store.layers import DOC, Shard, read_shard
-from pipeline.store.place import place
+from pipeline.store.place import is_local, place
 from pipeline.store.step import Step
 
 PARTITION_BYTES = 64_000_000  # of keys, brought together by one task
@@ -69,7 +69,7 @@ class PartitionedWork:
 
     def recheck(self) -> list[Task]:
         """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
-        done = self.step.done()
+        done = self.step.done() if is_local(self.step.folder) else []  # stores keep digests of their own
         lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]
         return [Task(f"{__name__}:recheck", {"folder": str(self.step.folder), "tasks": lot}) for lot in lots]
 
@@ -114,7 +114,7 @@ class PartitionedWork:
 
 def recheck(folder: str, tasks: list[str]) -> dict[str, Any]:
     """Task: takes the marks from tasks whose files do not have the digests that were marked."""
-    step = Step(Path(folder))
+    step = Step(place(folder))
     return {"damaged": sum(not step.recheck(task) for task in tasks)}
 
 

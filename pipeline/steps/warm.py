@@ -9,6 +9,7 @@ stage that is compiled leaves a note beside the kernels; the notes go when the k
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,17 @@ from pipeline.steps.rows import stage_from, stage_json
 from pipeline.text import COMPILED
 from pipeline.tokenizer import train
 
-MEMORY = 300_000_000  # bytes that compiling the largest kernel takes beside the worker (measured)
+MEMORY = 400_000_000  # bytes beside the worker: 280 MB for `measure` (measured), and what tasks before it left
 ENCODER = "encoder"
+
+# The longest first, or the last task keeps one process busy while the others wait; what is not named takes little
+LONGEST = ("redact", "measure", "c4_lines", "html_leftovers", "identify", "dedup_near", "normalize")
 
 
 def tasks(stages: Sequence[Stage], encode: bool, here: bool = True) -> list[Task]:
     """What is still to be compiled for these stages, and for encoding if wanted; all of it where that is not to be
     seen from here, because tasks run on other machines."""
-    todo = {_note(stage_json(stage)): stage_json(stage) for stage in stages}
+    todo = {_note(stage_json(stage)): stage_json(stage) for stage in sorted(stages, key=_place)}
     out = [
         Task("pipeline.steps.warm:warm_stage", {"stage": stage}, memory=MEMORY)
         for note, stage in todo.items()
@@ -56,6 +60,10 @@ def warm_encoder() -> dict[str, Any]:
     return _once(_note(ENCODER), lambda: Encoder(train(["a b"], vocab_size=260, min_frequency=1)).warm())
 
 
+def _place(stage: Stage) -> int:
+    return LONGEST.index(stage.name) if stage.name in LONGEST else len(LONGEST)
+
+
 def _note(what: Any) -> Path:
     return COMPILED / f"warm-{address({'what': what})}"
 
@@ -63,7 +71,11 @@ def _note(what: Any) -> Path:
 def _once(note: Path, compile_: Callable[[], None]) -> dict[str, Any]:
     if note.exists():
         return {}
-    compile_()
+    gc.disable()  # a compiler makes millions of objects and keeps most, so a collector finds little
+    try:
+        compile_()
+    finally:
+        gc.enable()
     with contextlib.suppress(OSError):  # where it cannot be left, the kernels are looked for again next time
         note.parent.mkdir(parents=True, exist_ok=True)
         note.touch()

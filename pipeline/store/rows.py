@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import InputError
+from pipeline.store.nearby import nearby
 
 GAP = 2048  # bytes that are read along, rather than asking the system once more
 PIECE = 1 << 28  # bytes asked for at once: the system gives no more than 2 GiB
@@ -52,7 +53,7 @@ class Layout:
 def layout_of(path: Path, columns: Sequence[str] | None = None) -> Layout:
     """Of these columns, or of all. Raises InputError where the file is damaged or gone."""
     try:
-        with pa.memory_map(str(path)) as source:  # for as long as this takes; its head alone is touched
+        with pa.memory_map(str(nearby(path))) as source:  # for as long as this takes; its head alone is touched
             begin = source.read_buffer(1).address
             source.seek(0)
             table = pa.ipc.open_stream(source).read_all()
@@ -78,7 +79,7 @@ class RowFile:
     def __init__(self, path: Path, layout: Layout | None = None) -> None:
         self.path, self.layout = path, layout or layout_of(path)
         try:
-            self._handle = os.open(path, os.O_RDONLY)
+            self._handle = os.open(nearby(path), os.O_RDONLY)
         except OSError as error:
             raise InputError(f"cannot read {path}: {error.strerror}", hint=AGAIN) from error
 

@@ -10,6 +10,7 @@ from pipeline.text.ascii import digit
 from pipeline.text.cards import card
 from pipeline.text.characters import U
 from pipeline.text.compiling import kernel, piece
+from pipeline.text.found import with_room
 from pipeline.text.ibans import iban
 from pipeline.text.nearby import follows
 from pipeline.text.numbers import BEGIN, COUNT, END, MOST_DIGITS, PLUS, SHAPE, read_run, stands_free
@@ -47,9 +48,7 @@ def find_accounts(data, offsets, wanted, kinds, lower, values):  # type: ignore[
                 first = shape[BEGIN]
             if first < last:
                 if count == len(out):
-                    wide = np.empty((2 * count, 4), np.int64)
-                    wide[:count] = out
-                    out = wide
+                    out = with_room(out)
                 out[count, 0], out[count, 1], out[count, 2], out[count, 3] = row, first - begin, last - begin, kind
                 count += 1
                 done = last

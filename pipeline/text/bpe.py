@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
+
+from pipeline.text.compiling import kernel, piece
 
 U = np.uint64
 SHORT = 64  # bytes; beyond it a scan for each merge costs more than a heap
@@ -48,12 +49,12 @@ class Merges:
         return token_edges, ids[:end].copy()
 
 
-@njit(cache=True, nogil=True, inline="always")
+@piece
 def _pair(left: int, right: int) -> np.uint64:
     return (U(left) << U(32)) | U(right)
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _place(table: np.ndarray, pair: np.uint64) -> np.uint64:
     """Where the pair stands, or the empty place where it would."""
     mask = U(len(table) - 1)
@@ -63,13 +64,13 @@ def _place(table: np.ndarray, pair: np.uint64) -> np.uint64:
     return at
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _merge_of(table: np.ndarray, left: int, right: int) -> np.uint64:
     """(rank, merged); NO_PAIR, which is above every rank, where the two stay apart."""
     return table[_place(table, _pair(left, right)), 1]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(table: np.ndarray, merges: np.ndarray) -> None:
     for rank in range(len(merges)):
         pair = _pair(merges[rank, 0], merges[rank, 1])
@@ -77,7 +78,7 @@ def _fill(table: np.ndarray, merges: np.ndarray) -> None:
         table[at, 0], table[at, 1] = pair, _pair(rank, merges[rank, 2])
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _merge_short(n, table, ids, merge):  # type: ignore[no-untyped-def]
     """Merges the n symbols in `ids` as far as they go; returns how many are left. `merge[i]` is that of i and i + 1."""
     for i in range(n - 1):
@@ -101,7 +102,7 @@ def _merge_short(n, table, ids, merge):  # type: ignore[no-untyped-def]
     return n
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _push(heap: np.ndarray, size: int, item: np.uint64) -> int:
     at = size
     while at > 0 and heap[(at - 1) >> 1] > item:
@@ -111,7 +112,7 @@ def _push(heap: np.ndarray, size: int, item: np.uint64) -> int:
     return size + 1
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _pop(heap: np.ndarray, size: int) -> int:
     """Takes the least item, heap[0], away."""
     size -= 1
@@ -128,7 +129,7 @@ def _pop(heap: np.ndarray, size: int) -> int:
     return size
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _offer(table, ids, after, i, heap, size):  # type: ignore[no-untyped-def]
     """Puts (rank, place) of the merge of the symbol at `i` with the next on the heap, if there is one."""
     if i == NONE or after[i] == NONE:
@@ -137,7 +138,7 @@ def _offer(table, ids, after, i, heap, size):  # type: ignore[no-untyped-def]
     return size if merge == NO_PAIR else _push(heap, size, (merge & ~LOW) | U(i))
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _merge_long(n, table, ids, after, before, heap):  # type: ignore[no-untyped-def]
     """As `_merge_short`, for any n below 2^31. Symbols are linked while they merge, and moved together at the end."""
     size = 0
@@ -169,7 +170,7 @@ def _merge_long(n, table, ids, after, before, heap):  # type: ignore[no-untyped-
     return left
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _merge_words(edges, data, byte_ids, table, symbols, heap, token_edges, out):  # type: ignore[no-untyped-def]
     ids, after, before = symbols[0], symbols[1], symbols[2]
     end = 0

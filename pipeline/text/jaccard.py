@@ -7,7 +7,8 @@ million times. The shorter set is looked up in the longer one instead, by gallop
 """
 
 import numpy as np
-from numba import njit
+
+from pipeline.text.compiling import kernel, piece
 
 
 def exact(offsets: np.ndarray, hashes: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def _fixed(array: np.ndarray) -> np.ndarray:
     return view
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _estimated(signatures, a, b):  # type: ignore[no-untyped-def]
     out = np.empty(len(a), np.float64)
     for i in range(len(a)):
@@ -41,7 +42,7 @@ def _estimated(signatures, a, b):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _exact(offsets, hashes, a, b):  # type: ignore[no-untyped-def]
     out = np.zeros(len(a), np.float64)
     for i in range(len(a)):
@@ -53,7 +54,7 @@ def _exact(offsets, hashes, a, b):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _common(short, long):  # type: ignore[no-untyped-def]
     """How many of `short` are in `long`, both sorted and unique."""
     found, at = 0, 0

@@ -12,6 +12,7 @@ from pipeline.text.ascii import alnum, digit, word
 from pipeline.text.characters import U
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.drawn import CLASS, LOWER, OTHER, begins_public, encodes_text, is_block_line, is_named, looks_drawn
+from pipeline.text.found import with_room
 from pipeline.text.pem import matches, pem
 from pipeline.text.services import ANY, BEGINS, FIRST, FRONT_SIZES, FRONTS, LETTERS, SIZES, WORD
 
@@ -45,9 +46,7 @@ def find_keys(data, offsets, wanted):  # type: ignore[no-untyped-def]
                 i = max(i, last)
             if found:
                 if count == len(out):
-                    wide = np.empty((2 * count, 4), np.int64)
-                    wide[:count] = out
-                    out = wide
+                    out = with_room(out)
                 out[count, 0], out[count, 1], out[count, 2], out[count, 3] = row, first - begin, last - begin, PLACE
                 count += 1
                 done = i

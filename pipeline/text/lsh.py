@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from pipeline.text.compiling import kernel
 from pipeline.text.hashing import START, U, mix, step
 
 ROUNDS = 8  # how often `linked` asks a bucket
@@ -48,7 +48,7 @@ def band_keys(signatures: np.ndarray, bands: int, rows: int) -> np.ndarray:
     return _band_keys(signatures, bands, rows, np.empty((len(signatures), bands), np.uint64))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _band_keys(signatures, bands, rows, keys):  # type: ignore[no-untyped-def]
     for t in range(len(signatures)):
         for band in range(bands):

@@ -18,14 +18,14 @@ tests/pipeline/minhash_twin.py says the same in few lines.
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import mix
 from pipeline.text.shingles import AT, next_shingles, open_stream, settings, workspace
 
 U = np.uint64
-EMPTY = np.uint32(0xFFFFFFFF)
+EMPTY, NONE = np.uint32(0xFFFFFFFF), U(0xFFFFFFFFFFFFFFFF)
 STEP = U(0x9E3779B97F4A7C15)  # from one round's draw to the next, as in SplitMix64
 DISTINCT = 16384  # shingles that rounds after the first look at
 
@@ -45,13 +45,13 @@ def signatures(
     return out, counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _signatures(offsets, data, size, power, classes, folded, signatures, counts):  # type: ignore[no-untyped-def]
     k = U(signatures.shape[1])
     stream, words, hashes, shingles = workspace(size)
     distinct = np.empty(DISTINCT, np.uint64)
-    draws = np.empty_like(distinct)
-    reached = np.empty(k, np.uint64)  # in which round each column was; k where none reached it
+    draws = np.empty(DISTINCT, np.uint64)
+    first = np.empty(k, np.uint64)  # of each column: round << 32 | value, the least of all draws; NONE before any
     table = np.empty(2 * DISTINCT, np.uint16)
     for t in range(len(offsets) - 1):
         start, stop = U(offsets[t]), U(offsets[t + 1])
@@ -66,14 +66,15 @@ def _signatures(offsets, data, size, power, classes, folded, signatures, counts)
                 c = ((shingles[j] >> U(32)) * k) >> U(32)
                 columns[c] = min(columns[c], np.uint32(shingles[j]))
         counts[t] = count
-        if count == U(0) or columns.max() != EMPTY:
+        if count == U(0) or _is_full(columns):
             continue
         for c in range(k):
-            reached[c] = k if columns[c] == EMPTY else U(0)
+            first[c] = NONE if columns[c] == EMPTY else U(columns[c])
         whole = count == n  # the text fits a block, so all its shingles are still here
         # enough draws for a text that repeats little; one that repeats much goes on with its distinct shingles
         trials = min(k, U(2) + U(8) * k // n) if whole else U(1)
-        if not _draw(shingles, n, U(1), trials, columns, reached, draws):
+        if not _draw(shingles, n, U(1), trials, first, draws):
+            _values(first, columns)
             continue
         room = U(64)
         while room < U(2) * min(count, U(DISTINCT)):
@@ -86,42 +87,59 @@ def _signatures(offsets, data, size, power, classes, folded, signatures, counts)
             while stream[AT] < stop:
                 n = next_shingles(data, stream, size, power, words, hashes, shingles, classes, folded)
                 found = _add_distinct(shingles, n, slots, distinct, found)
-        if _draw(distinct, found, trials, k, columns, reached, draws):
-            _fill(distinct, found, columns, reached)
+        if _draw(distinct, found, trials, k, first, draws):
+            _fill(distinct, found, first)
+        _values(first, columns)
 
 
-@njit(cache=True)
-def _draw(shingles, n, first, end, columns, reached, draws):  # type: ignore[no-untyped-def]
+@piece
+def _is_full(columns):  # type: ignore[no-untyped-def]
+    empty = 0
+    for c in range(len(columns)):
+        empty += columns[c] == EMPTY
+    return empty == 0
+
+
+@piece
+def _draw(shingles, n, begin, end, first, draws):  # type: ignore[no-untyped-def]
     """Let each shingle draw a column in each of these rounds; stop when none is empty, and say whether any is."""
-    k = U(len(columns))
-    empty = U(0)
-    for c in range(k):
-        empty += U(reached[c] == k)
-    for r in range(first, end):
-        if empty == U(0):
+    k = U(len(first))
+    for r in range(begin, end):
+        if not _empty(first):
             return False
         for j in range(n):  # a loop of its own, as it runs in vector registers
             draws[j] = mix(shingles[j] + r * STEP)
-        for j in range(n):
+        for j in range(n):  # no branch on who was there before: nothing could predict it
             c = ((draws[j] >> U(32)) * k) >> U(32)
-            if reached[c] >= r:
-                empty -= U(reached[c] > r)
-                reached[c] = r
-                columns[c] = min(columns[c], np.uint32(draws[j]))
-    return empty != U(0)
+            first[c] = min(first[c], r << U(32) | draws[j] & U(EMPTY))
+    return _empty(first)
 
 
-@njit(cache=True)
-def _fill(shingles, n, columns, reached):  # type: ignore[no-untyped-def]
+@piece
+def _empty(first):  # type: ignore[no-untyped-def]
+    count = 0
+    for column in first:
+        count += column == NONE
+    return count > 0
+
+
+@piece
+def _values(first, columns):  # type: ignore[no-untyped-def]
+    for c in range(len(first)):
+        columns[c] = np.uint32(first[c])
+
+
+@piece
+def _fill(shingles, n, first):  # type: ignore[no-untyped-def]
     """The rounds from k on: column by column, each shingle draws a value for those that no draw has reached."""
-    k = U(len(columns))
+    k = U(len(first))
     for c in range(k):
-        if reached[c] == k:
+        if first[c] == NONE:
             for j in range(n):
-                columns[c] = min(columns[c], np.uint32(mix(shingles[j] + (k + c) * STEP)))
+                first[c] = min(first[c], mix(shingles[j] + (k + c) * STEP) & U(EMPTY))
 
 
-@njit(cache=True)
+@piece
 def _add_distinct(shingles, n, slots, distinct, found):  # type: ignore[no-untyped-def]
     """Add those not yet among the first `found` of `distinct`, while there is room; `slots` is their hash table."""
     mask = U(len(slots) - 1)

@@ -13,7 +13,8 @@ it if there is one. Python's `re` reads the nested class otherwise, so the test 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from pipeline.text.compiling import kernel, piece
 
 SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 BREAKS = SPACES + "()|.,!?…。，、।۔،"
@@ -40,7 +41,7 @@ def _long_breaks() -> np.ndarray:
 _CLASSES, _LONG = _byte_classes(), _long_breaks()
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _break_width(data: np.ndarray, i: int, end: int, classes: np.ndarray, long: np.ndarray) -> int:
     """Bytes of the break that begins at `i`; 0 if none does."""
     kind = classes[data[i]]
@@ -58,7 +59,7 @@ def _break_width(data: np.ndarray, i: int, end: int, classes: np.ndarray, long: 
     return 3 if long[char] else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cut(offsets, data, classes, long, ends, counts):  # type: ignore[no-untyped-def]
     """Writes the ends of pieces as far as `ends` has room, and counts them all."""
     total = 0

@@ -18,9 +18,9 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
 
 from pipeline.text.buffers import buffers
+from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import BASE, load, mix, step
 from pipeline.text.letters import CHAR, GAP, NOTHING, WORD, tables
 from pipeline.text.utf8 import HIGHEST, LOWEST, ascii_words, decode, encode, store, trailing_zeros
@@ -31,7 +31,7 @@ BLOCK = 16384  # bytes of words held at once
 AT, STOP, HELD, HASH, OPEN, KEPT, WHOLE = range(7)  # what a stream through a text remembers from block to block
 
 
-@njit(inline="always")
+@piece
 def astral_class(char, classes):  # type: ignore[no-untyped-def]
     """Kind of a character above the tables: emoji and their like are gaps; kana and Han as their kin in the tables."""
     if U(0x1F000) <= char < U(0x1FB00):
@@ -42,7 +42,7 @@ def astral_class(char, classes):  # type: ignore[no-untyped-def]
     return classes[0x4E00] if han else classes[0x61]
 
 
-@njit(cache=True)
+@piece
 def _split(data, i, stop, out, o, classes, folded):  # type: ignore[no-untyped-def]
     """Write the text from i on as words with zeros between, until it or `out` (less 16 bytes) ends: next i, next o."""
     last = U(len(out)) - U(16)
@@ -77,7 +77,7 @@ def _split(data, i, stop, out, o, classes, folded):  # type: ignore[no-untyped-d
     return i, o
 
 
-@njit(cache=True)
+@piece
 def _hash_words(words, end, stream, hashes, m):  # type: ignore[no-untyped-def]
     """Append the hash of each word that ends before `end` to `hashes`; what is left moves to the front of `words`."""
     p, h, inside = U(0), stream[HASH], stream[OPEN]
@@ -97,7 +97,7 @@ def _hash_words(words, end, stream, hashes, m):  # type: ignore[no-untyped-def]
     return m
 
 
-@njit(cache=True)
+@piece
 def next_words(data, stream, words, hashes, classes, folded):  # type: ignore[no-untyped-def]
     """Behind the `stream[KEPT]` hashes that `hashes` holds, those of the words that end in the next block; how many."""
     i, end = _split(data, stream[AT], stream[STOP], words, stream[HELD], classes, folded)
@@ -108,7 +108,7 @@ def next_words(data, stream, words, hashes, classes, folded):  # type: ignore[no
     return _hash_words(words, end, stream, hashes, stream[KEPT])
 
 
-@njit(cache=True)
+@piece
 def next_shingles(data, stream, size, power, words, hashes, shingles, classes, folded):  # type: ignore[no-untyped-def]
     """Fill `shingles` with the hashes of those that end in the next block of the text; how many."""
     m = next_words(data, stream, words, hashes, classes, folded)
@@ -131,16 +131,16 @@ def next_shingles(data, stream, size, power, words, hashes, shingles, classes, f
     return m - size + U(1)
 
 
-@njit(cache=True)
+@piece
 def open_stream(stream, start, stop):  # type: ignore[no-untyped-def]
     stream[:] = 0
     stream[AT], stream[STOP] = start, stop
 
 
-@njit(cache=True)
+@piece
 def workspace(size):  # type: ignore[no-untyped-def]
     hashes = np.empty(BLOCK // 2 + 64 + size, np.uint64)
-    return np.zeros(7, np.uint64), np.empty(BLOCK + 32, np.uint8), hashes, np.empty_like(hashes)
+    return np.zeros(7, np.uint64), np.empty(BLOCK + 32, np.uint8), hashes, np.empty(len(hashes), np.uint64)
 
 
 def settings(size: int, unit: str) -> tuple[np.uint64, np.uint64, np.ndarray, np.ndarray]:
@@ -148,7 +148,7 @@ def settings(size: int, unit: str) -> tuple[np.uint64, np.uint64, np.ndarray, np
     return U(size), U(pow(int(BASE), size - 1, 1 << 64)), *tables(unit)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _all_shingles(offsets, data, size, power, classes, folded, ends):  # type: ignore[no-untyped-def]
     """Every text's shingles in their order, repeats included; `ends[t]` is where those of text t end."""
     stream, words, hashes, shingles = workspace(size)
@@ -159,9 +159,11 @@ def _all_shingles(offsets, data, size, power, classes, folded, ends):  # type: i
             found = next_shingles(data, stream, size, power, words, hashes, shingles, classes, folded)
             if n + found > len(out):
                 wider = np.empty(U(2) * (n + found), np.uint64)
-                wider[:n] = out[:n]
+                for j in range(n):
+                    wider[j] = out[j]
                 out = wider
-            out[n : n + found] = shingles[:found]
+            for j in range(found):
+                out[n + j] = shingles[j]
             n += found
         ends[t] = n
     return out[:n]
@@ -180,10 +182,10 @@ def shingles(texts: pa.Array | pa.ChunkedArray, size: int = 5, unit: str = "auto
     return _unique(ends, hashes)
 
 
-@njit(cache=True)
+@kernel
 def _unique(ends, hashes):  # type: ignore[no-untyped-def]
     """Close up sorted runs in place: (n+1,) offsets and the hashes that remain."""
-    offsets, m = np.zeros_like(ends), 0
+    offsets, m = np.zeros(len(ends), np.int64), 0
     for t in range(len(ends) - 1):
         for j in range(ends[t], ends[t + 1]):
             if j == ends[t] or hashes[j] != hashes[m - 1]:

@@ -27,6 +27,7 @@ from pipeline.text.buffers import buffers
 from pipeline.text.characters import U, flags, lowered
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.disguised import disguised
+from pipeline.text.found import copy_row, with_room
 from pipeline.text.ips import ipv4, ipv6
 from pipeline.text.keys import find_keys
 from pipeline.text.names import EMAIL, USER, around_at
@@ -94,15 +95,15 @@ def _copy(data, begin, end, out, o):  # type: ignore[no-untyped-def]
 @kernel
 def _joined(found):  # type: ignore[no-untyped-def]
     """Spans sorted by (row, begin) with those that overlap made one."""
-    out = found.copy()
+    out = np.empty((len(found), 4), np.int64)
     count = 0
     for i in range(len(found)):
         if count and found[i, 0] == out[count - 1, 0] and found[i, 1] < out[count - 1, 2]:
             out[count - 1, 2] = max(out[count - 1, 2], found[i, 2])
         else:
-            out[count] = found[i]
+            copy_row(found, i, out, count)
             count += 1
-    return out[:count].copy()
+    return out[:count]
 
 
 @kernel
@@ -134,9 +135,7 @@ def _find(data, offsets, wanted, kinds, lower):  # type: ignore[no-untyped-def]
                 first, last = disguised(data, i, done, end, kinds)
             if first < last:
                 if count == len(out):
-                    wide = np.empty((2 * count, 4), np.int64)
-                    wide[:count] = out
-                    out = wide
+                    out = with_room(out)
                 out[count, 0], out[count, 1], out[count, 2], out[count, 3] = row, first - begin, last - begin, kind
                 count += 1
                 done = last

@@ -13,7 +13,8 @@ first. An elimination of vertices, in two sweeps over the ranges, whatever the d
 """
 
 import numpy as np
-from numba import njit
+
+from pipeline.text.compiling import kernel, piece
 
 U = np.uint64
 
@@ -25,7 +26,7 @@ def components(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return members, members[parents]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _join(a, b, parents):  # type: ignore[no-untyped-def]
     for i in range(len(a)):
         x, y = _root(parents, a[i]), _root(parents, b[i])
@@ -35,7 +36,7 @@ def _join(a, b, parents):  # type: ignore[no-untyped-def]
     return parents
 
 
-@njit(cache=True, nogil=True)
+@piece
 def _root(parents, x):  # type: ignore[no-untyped-def]
     while parents[x] != x:
         parents[x] = parents[parents[x]]  # halve the path
@@ -43,7 +44,7 @@ def _root(parents, x):  # type: ignore[no-untyped-def]
     return x
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def strongest(rows, neighbours, similarities, best, nearest):  # type: ignore[no-untyped-def]
     """Keeps in `best` and `nearest`, (n,) each, the highest similarity told of a row and the neighbour it is with.
 
@@ -55,7 +56,7 @@ def strongest(rows, neighbours, similarities, best, nearest):  # type: ignore[no
             best[row], nearest[row] = similarity, other
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def absorb(parents, anchors, first, docs, others, out):  # type: ignore[no-untyped-def]
     """Joins edges into a range of documents, and gives back those it makes between documents before the range.
 
@@ -88,7 +89,7 @@ def absorb(parents, anchors, first, docs, others, out):  # type: ignore[no-untyp
     return told
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tied(parents, anchors, first, begin, out):  # type: ignore[no-untyped-def]
     """Into `out`, (k,) uint64: of documents first + begin + i, the anchor of its root, or the root if it has none."""
     for i in range(len(out)):
@@ -96,7 +97,7 @@ def tied(parents, anchors, first, begin, out):  # type: ignore[no-untyped-def]
         out[i] = anchors[root] - U(1) if anchors[root] else first + U(root)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def tally(labels, first, counts):  # type: ignore[no-untyped-def]
     """Adds to `counts`, (n,) uint32, how often the labels first, first + 1, ... stand among `labels`, (m,) uint64."""
     end = first + U(len(counts))

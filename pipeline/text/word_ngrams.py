@@ -40,14 +40,16 @@ def repeated_ngrams(words, count, asked, room, work, out):  # type: ignore[no-un
     grams = work[0]
     out[:] = 0
     if asked & 0b11100:
-        grams[:count] = hashes[:count]
+        for i in range(count):
+            grams[i] = hashes[i]
         for n in range(2, TOP + 1):
             for i in range(count - n + 1):
                 grams[i] = (grams[i] * BASE + SPACE) * powers[i + n - 1] + hashes[i + n - 1]
             if asked >> n & 1:
                 out[n] = _repeated(words, count, n, room, work)
     if asked >> (TOP + 1):
-        grams[:count] = hashes[:count]
+        for i in range(count):
+            grams[i] = hashes[i]
         for n in range(2, MOST + 1):
             for i in range(count - n + 1):
                 grams[i] = grams[i] * powers[i + n - 1] + hashes[i + n - 1]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.text.bpe import SHORT, Merges, _merge_long
 from pipeline.text.buffers import buffers
+from pipeline.text.compiling import kernel
 
 A, B, C = 97, 98, 99
 WORDS = st.lists(st.text("abc", max_size=SHORT + 9), max_size=5)
@@ -59,7 +60,12 @@ def by_heap(word: str, table: np.ndarray) -> list[int]:
     """As long words are merged, whatever the length of this one."""
     ids = np.frombuffer(word.encode(), np.uint8).astype(np.int32)
     after, before = np.zeros((2, len(ids)), np.int32)
-    return ids[: _merge_long(len(ids), table, ids, after, before, np.zeros(2 * len(ids), np.uint64))].tolist()
+    return ids[: merge_long(len(ids), table, ids, after, before, np.zeros(2 * len(ids), np.uint64))].tolist()
+
+
+@kernel
+def merge_long(n, table, ids, after, before, heap):
+    return _merge_long(n, table, ids, after, before, heap)
 
 
 def test_the_leftmost_of_equal_merges_comes_first():

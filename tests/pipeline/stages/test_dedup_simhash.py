@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -9,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.config import load
 from pipeline.stages.dedup_simhash import DedupSimhash
 from tests.pipeline.making import config, go, kept_after, ledger_of, write_jsonl
 from tests.pipeline.stages.settling import settled
 from tests.pipeline.stages.tables import docs
 from tests.pipeline.text import simhash_twin as twin
+
+ROOT = Path(__file__).parents[3]
 
 
 def prose(seed: int, words: int = 150) -> list[str]:
@@ -107,6 +111,16 @@ def test_texts_without_characters_are_nobodys_duplicates_and_short_ones_only_of_
 def test_a_setting_that_cannot_be_is_refused_with_a_deed(wrong, told):
     with pytest.raises(ValidationError, match=told):
         DedupSimhash(**wrong)
+
+
+def test_the_recipe_that_ships_has_the_settings_of_roots_and_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    made = load(ROOT / "configs" / "simhash.yaml", {"workers": 1, "workdir": str(tmp_path / "run")})
+    (stage,) = [stage for stage in made.stages if stage.name == "dedup_simhash"]
+    assert (stage.distance, stage.blocks, stage.window, stage.by_words) == (4, 6, 6, ("en",))
+    few = made.sources[0].model_copy(update={"path": (str(ROOT / "data/udhr/sw.jsonl.zst"),)})
+    result = go(made.model_copy(update={"sources": (few,)}))
+    assert kept_after(result, 2).num_rows > 20
 
 
 def test_warming_runs_every_phase():

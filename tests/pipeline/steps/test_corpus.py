@@ -1,12 +1,14 @@
 """Whole runs of corpus-wise stages on hostile shapes: what they drop, what they hold, what damage does to them."""
 
+import errno
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RunError
 from pipeline.steps import clusters, corpus, partitions
 from pipeline.store import files
 from tests.pipeline.making import Killed, config, go, ledger_of, sealed, write_jsonl
@@ -184,3 +186,45 @@ def test_what_a_task_may_need_is_told_before_it_starts(tmp_path, monkeypatch):
     assert more - base == corpus.DETAIL_COPIES * 2 * 8 * 2997
     assert len(twins(result.steps[1])) == 1
     assert json.dumps(result.steps[1].step.manifest()["about"]["sizes"]) == "[[2, 1]]"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "want"),
+    [
+        ([400, 500, 100, 1], [(0, 3), (3, 4)]),  # 1,000 fit, 1,001 do not
+        ([5000, 1, 5000], [(0, 1), (1, 2), (2, 3)]),  # one edge is taken whatever it needs
+        ([0, 0, 0], [(0, 3)]),
+        ([], []),
+    ],
+)
+def test_edges_are_cut_where_their_details_would_be_too_many(monkeypatch, sizes, want):
+    class Details:
+        def sizes(self, docs):
+            return np.array([sizes[doc] if doc < 99 else 0 for doc in docs.tolist()], np.int64)
+
+    monkeypatch.setattr(corpus, "DETAIL_BYTES", 1000)
+    edges = pa.table({"a": pa.array(range(len(sizes)), pa.uint64()), "b": pa.array([99] * len(sizes), pa.uint64())})
+    assert list(corpus._cut(edges, Details())) == want
+
+
+@pytest.mark.parametrize("kind", ["keys", "links"])
+def test_a_disk_that_fills_up_among_the_keys_stops_with_a_deed_and_the_next_run_goes_on(whole, tight, kind):
+    folder, bytes_ = whole
+    made = config(folder, f"full-{kind}", stages=[EXACT], shard_size=10_000)
+    real, written = files.write_table, []
+
+    def write_table(path, table):
+        if path.parent.name == kind:
+            written.append(path)
+        if len(written) < 2:
+            return real(path, table)
+        with files.written_whole(path) as aside:
+            aside.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError, match=f"disk is full.*{kind}") as caught:
+        patch.setattr(corpus, "write_table", write_table)
+        go(made)
+    assert "free some space" in caught.value.hint
+    assert len(written) == 2 and not written[1].exists()
+    assert sealed(go(made)) == bytes_

@@ -12,7 +12,7 @@ from pipeline.steps.keys import WHOLE, KeyFiles
 from pipeline.store import files
 from pipeline.store.files import write_table
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 KEY = st.sampled_from([0, 1, 7, 2**63, 2**63 + 1, 2**64 - 1]) | st.integers(0, 2**64 - 1)
 SHARDS = st.lists(st.lists(KEY, max_size=12), min_size=1, max_size=4)
 

@@ -61,3 +61,14 @@ def test_neighbours_that_go_are_one_stretch_and_those_that_stay_another():
         (0, 103, 108, True),
         (1, 8, 12, True),
     ]
+
+
+def test_windows_that_share_a_hash_are_not_taken_for_equal():
+    # the word of Thue and Morse and its complement: their polynomials are equal modulo 2^64 whatever the base
+    word = bytes(97 + at.bit_count() % 2 for at in range(2048))
+    other = bytes(195 - byte for byte in word)
+    data, starts = packed([word, other])
+    base, wrap = 0x9E3779B97F4A7C15, 1 << 64
+    assert len({sum(b * pow(base, at, wrap) for at, b in enumerate(w)) % wrap for w in (word, other)}) == 1
+    totals = occurrences(data, starts, np.zeros(2, np.uint64), np.ones(2, np.int64), 2048, 1)
+    assert totals.tolist() == [1, 1]
