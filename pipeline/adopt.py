@@ -8,20 +8,40 @@ kind of a source is told by the ending of its files, or by a word in front of th
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from pipeline.errors import ConfigError
 from pipeline.sources import SOURCES
+from pipeline.sources.jsonl import Jsonl
+from pipeline.sources.look import look
 from pipeline.yamlsafe import load
 
 ENDINGS = {  # of what is left when the ending of a compression is taken off
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".txt": "text", ".md": "text",
     ".warc": "warc", ".arc": "warc", ".wet": "wet", ".html": "html", ".htm": "html", ".xhtml": "html",
 }  # fmt: skip
+NOT_READ = (".csv", ".tsv", ".pdf", ".docx", ".doc", ".xlsx", ".epub", ".rtf")
 COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2")
+RECIPES = Path(__file__).parent / "recipes"  # the folder configs/ of the project; in an installed package its files
+LISTED = 10_000  # files of a folder that are looked at, to tell their kind
+
+
+def shipped(recipe: Path) -> Path:
+    """A recipe by its path, or by the name of one that ships with the project: `roots`, `roots.yaml`,
+    `configs/roots.yaml`. Raises ConfigError, with the nearest name, where there is neither."""
+    if recipe.exists():
+        return recipe
+    known = {path.stem: path for path in RECIPES.glob("*.yaml") if not path.stem.startswith("bloom")}
+    if recipe.parent in (Path(), Path("configs")) and recipe.stem in known:
+        return known[recipe.stem]
+    near = difflib.get_close_matches(recipe.stem, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"those that ship with the project: {', '.join(sorted(known))}"
+    raise ConfigError(f"there is no config at {recipe}, and no recipe of that name", hint=hint)
 
 
 def adopt(recipe: Path, inputs: Sequence[str], target: Path) -> str:
@@ -33,27 +53,60 @@ def adopt(recipe: Path, inputs: Sequence[str], target: Path) -> str:
     for given in inputs:
         kind, pattern = _kind(given)
         names.append(_name(pattern, names))
-        sources.append(f"  - {kind}: {{name: {names[-1]}, path: {json.dumps(pattern, ensure_ascii=False)}}}")
+        more = _text_field(names[-1], pattern) if kind == "jsonl" else ""
+        sources.append(f"  - {kind}: {{name: {names[-1]}, path: {json.dumps(pattern, ensure_ascii=False)}{more}}}")
     workdir = json.dumps(f"runs/{target.stem}", ensure_ascii=False)
     text = _replaced(recipe.read_text("utf-8"), "sources", "\n".join(sources) + "\n")
     return _replaced(text, "run", f"run: {{workdir: {workdir}}}\n")
+
+
+def _text_field(name: str, pattern: str) -> str:
+    """The setting that says where the text stands, if not in `text`. Raises ConfigError where no text can be read."""
+    found = look(Jsonl(name=name, path=pattern))
+    if found.mend and not found.text_field:
+        raise ConfigError(f"{pattern!r} cannot be read as JSON lines", hint=found.mend)
+    return f", text_field: {json.dumps(found.text_field, ensure_ascii=False)}" if found.text_field else ""
 
 
 def _kind(given: str) -> tuple[str, str]:
     word, _, rest = given.partition(":")
     if rest and word in SOURCES:
         return word, rest
-    ending = Path(given)
-    if ending.suffix in COMPRESSIONS:
-        ending = ending.with_suffix("")
-    for suffix in reversed(ending.suffixes):  # `.warc.wet` is WET
-        if (kind := ENDINGS.get(suffix.rstrip("*"))) in SOURCES:
-            return str(kind), given
+    if Path(given).is_dir() and (patterns := _patterns_in(Path(given))):
+        if len(patterns) == 1:
+            return _kind(patterns[0])
+        named = " ".join(f"--input '{pattern}'" for pattern in patterns)
+        raise ConfigError(f"{given!r} is a folder of files of several endings", hint=f"name them: {named}")
+    if kind := _told(given):
+        return kind, given
+    if (ending := Path(given).suffix.lower()) in NOT_READ:
+        raise ConfigError(
+            f"{given!r}: {ending[1:].upper()} is not read here",
+            hint='convert it to JSON lines, one {"text": ...} a line, to Parquet, or to plain text',
+        )
     known = ", ".join(sorted(end for end, kind in ENDINGS.items() if kind in SOURCES))
     raise ConfigError(
         f"{given!r}: its ending does not tell what kind of source it is (known: {known})",
         hint=f"write the kind in front, such as {'code' if given.endswith('/') else 'text'}:{given}",
     )
+
+
+def _told(given: str) -> str | None:
+    """The kind of source that the ending of a file's name tells, if any."""
+    ending = Path(given)
+    if ending.suffix in COMPRESSIONS:
+        ending = ending.with_suffix("")
+    kinds = [ENDINGS.get(suffix.rstrip("*")) for suffix in reversed(ending.suffixes)]  # `.warc.wet` is WET
+    return next((kind for kind in kinds if kind in SOURCES), None)
+
+
+def _patterns_in(folder: Path) -> list[str]:
+    """A pattern for each ending in a folder whose files all tell a kind; none where one does not."""
+    names = [path.name for path in islice(folder.rglob("[!.]*"), LISTED) if path.is_file()]
+    if not all(map(_told, names)):
+        return []
+    endings = {"".join(s for s in Path(name).suffixes if s in ENDINGS or s in COMPRESSIONS) for name in names}
+    return [f"{folder}/**/*{ending}" for ending in sorted(endings)]
 
 
 def _name(pattern: str, taken: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -17,8 +18,8 @@ from rich.table import Table
 from pipeline import config as configs
 from pipeline import describe, remembered
 from pipeline import report as reports
-from pipeline.adopt import adopt
-from pipeline.errors import InputError, SeedbedError
+from pipeline.adopt import adopt, shipped
+from pipeline.errors import ConfigError, InputError, SeedbedError
 from pipeline.inspection import Question, print_inspection, write_page
 from pipeline.inspection import inspect as inspect_measure
 from pipeline.plan import Planned, plan, strangers
@@ -42,6 +43,7 @@ SECTIONS = {
     "tokenizer": configs.TokenizerConfig,
     "pack": configs.PackConfig,
 }
+ROWS_SHOWN = 3  # packed rows of a traced document
 INTERRUPTED = 130  # as a shell says of a command that Ctrl-C ended
 
 app = typer.Typer(
@@ -152,10 +154,12 @@ def _state(planned: Planned) -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True})
 def init(
+    context: typer.Context,
     recipe: Annotated[
-        Path, typer.Argument(metavar="RECIPE", help="a config to begin with, such as configs/roots.yaml")
+        Path,
+        typer.Argument(metavar="RECIPE", help="a config to begin with, or the name of one that ships with the project"),
     ],
     target: Annotated[Path, typer.Argument(metavar="CONFIG", help="the config to write")],
     inputs: Annotated[
@@ -165,14 +169,27 @@ def init(
     """Write CONFIG: the stages of RECIPE over files of your own. Then read it, change it, run it.
 
     \b
-    pipeline init configs/roots.yaml mine.yaml --input 'data/*.jsonl.zst'
-    pipeline init configs/fineweb.yaml crawl.yaml --input 'crawl/*.warc.gz' --input code:src/
+    pipeline init roots mine.yaml --input 'data/*.jsonl.zst'
+    pipeline init fineweb crawl.yaml --input 'crawl/*.warc.gz' --input code:src/
     """
+    if context.args:
+        raise ConfigError(
+            f"{len(context.args)} names too many: {', '.join(context.args[:3])}; the shell "
+            "put files in the place of a pattern",
+            hint="put the pattern in quotes, as in --input 'data/*.jsonl.zst'",
+        )
     if target.exists():
         raise InputError(f"{target} is there already", hint="name another file, or remove it first")
+    text = adopt(shipped(recipe), inputs, target)
+    with TemporaryDirectory() as folder:
+        aside = Path(folder) / target.name
+        aside.write_text(text, "utf-8")
+        try:
+            configs.load(aside)  # files that are not there, and all else that is wrong, are told now
+        except ConfigError as error:
+            raise ConfigError(error.message.replace(str(aside), str(target)), error.hint) from error
     with written_whole(target) as aside:
-        aside.write_text(adopt(recipe, inputs, target), "utf-8")
-        configs.load(aside)  # files that are not there, and all else that is wrong, are told now
+        aside.write_text(text, "utf-8")
     print(f"config  {target}")
     print(f"next: pipeline run {target}", file=sys.stderr)
 
@@ -284,9 +301,12 @@ def trace(
     if as_json:
         print(json.dumps({"id": life.id, "events": life.events, "text": life.text}, ensure_ascii=False))
         return
-    for event in life.events:
+    packed = [event for event in life.events if event["what"] == "packed"]
+    for event in [event for event in life.events if event not in packed[ROWS_SHOWN:]]:
         detail = "  ".join(f"{k}={_plain(v)}" for k, v in event.items() if k not in ("step", "what") and v is not None)
         print(f"{event['step']:<40} {event['what']:<10} {detail}")
+    if len(packed) > ROWS_SHOWN:
+        print(f"{'':<40} {'':<10} and {len(packed) - ROWS_SHOWN:,} more rows to {_plain(packed[-1]['row'])} (--json)")
     if text and life.text is not None:
         print(_visible(life.text) if sys.stdout.isatty() else life.text)
 

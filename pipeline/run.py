@@ -31,6 +31,8 @@ from pipeline.monitor import PeakMemory
 from pipeline.plan import Planned, plan
 from pipeline.progress import Talk
 from pipeline.report import Report
+from pipeline.sources.base import Source
+from pipeline.sources.look import look
 from pipeline.stages.base import PartStage, SpanStage, Stage
 from pipeline.steps import warm
 from pipeline.steps.base import Corpus, Work
@@ -234,7 +236,9 @@ class _Run:
             )
         records, files = bad_shares(manifest)
         if max(records, files) > self.config.run.max_bad:
-            raise RunError(self._bad_sentence(planned, manifest, records, files), hint=_bad_hint(records, files))
+            raise RunError(
+                self._bad_sentence(planned, manifest, records, files), hint=_bad_hint(records, files, planned.settings)
+            )
         if manifest["dropped"]:
             self.talk.say(f"  {planned.settings.name}: {total(manifest['dropped']):,} records stand in the ledger only")
 
@@ -255,7 +259,9 @@ class _Run:
         )
 
 
-def _bad_hint(records: float, files: float) -> str:
+def _bad_hint(records: float, files: float, source: Source) -> str:
+    if mend := look(source).mend:
+        return f"{mend} (seen in its first file)"
     if records == 1:
         return "nothing of it can be read: check that the source is of the right kind and names the right files"
     allowed = f"{math.ceil(max(records, files) * 1000) / 10:g}%"

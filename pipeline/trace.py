@@ -5,8 +5,9 @@ trace(planned, "udhr/zu#12") -> Life(events=[Event(step, what, detail)], text)
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
@@ -48,9 +49,45 @@ def trace(planned: Sequence[Planned], identity: str) -> Life:
                     if _begin(life, source, shard):
                         _follow(life, planned, shard)
                         return life
+    raise InputError(f"no document {identity!r}", _hint(sources, identity))
+
+
+def _hint(sources: Sequence[Planned], identity: str) -> str:
+    """What the id was to be: one that ends alike, or how many records the file has, or how ids are made."""
+    if "#" in identity and (like := _ending_alike(sources, identity)):
+        return f"did you mean {like!r}?"
+    path = identity.rpartition("#")[0]
+    if path and (rows := _rows_of(sources, path)):
+        return f"{path} has {rows:,} records: rows 0 to {rows - 1}"
     names = ", ".join(source.settings.name for source in sources) or "none that has been read"
     hint = f"ids are <source>/<path>#<row>; sources: {names}"
-    raise InputError(f"no document {identity!r}", hint if "#" in identity else f"{hint}; try {identity}#0")
+    return hint if "#" in identity else f"{hint}; try {identity}#0"
+
+
+def _ids(sources: Sequence[Planned]) -> Iterator[pa.ChunkedArray]:
+    """Ids of what was read and of what could not be, shard by shard."""
+    for source in sources:
+        for shard in shards_of(source.step, source.settings.name, 0):
+            yield read_shard(shard, [], ["id"]).column("id")
+            yield read_table(source.step.ledger(shard.key)).column("id")
+
+
+def _ending_alike(sources: Sequence[Planned], identity: str) -> str | None:
+    """The first id that is this one with more in front: a source, a folder."""
+    for ids in _ids(sources):
+        at = pc.index(pc.ends_with(ids, f"/{identity}"), True).as_py()
+        if at >= 0:
+            return str(ids[at])
+    return None
+
+
+def _rows_of(sources: Sequence[Planned], path: str) -> int:
+    """Records of one file: one more than the last row that an id names."""
+    rows = 0
+    for ids in _ids(sources):
+        of_path = ids.filter(pc.starts_with(ids, f"{path}#"))
+        rows = max([rows, *(int(identity.rpartition("#")[2]) + 1 for identity in of_path.to_pylist())])
+    return rows
 
 
 def _begin(life: Life, source: Planned, shard: Shard) -> bool:
@@ -112,18 +149,25 @@ def _say_change(life: Life, step: Planned, before: dict[str, Any], after: dict[s
         changed = {"text_bytes": f"{len(before['text'].encode())} -> {len(after['text'].encode())}", **changed}
         changed |= _lost(before["text"].split("\n"), after["text"].split("\n"))
         life.text = after["text"]
-    life.add(step, "changed" if changed else "kept", **changed)
+    moved = {"text_bytes", *DOCUMENT.names} & changed.keys()
+    life.add(step, "changed" if moved else "measured" if any(changed.values()) else "kept", **changed)
 
 
 def _lost(before: Sequence[str], after: Sequence[str]) -> dict[str, Any]:
-    """How many lines an edit took out or changed, and the beginnings of the first of them."""
-    left = Counter(after)
+    """How many lines an edit took out or changed, and the beginnings of the first of them. Blanks do not count."""
+    left = Counter(map(_spoken, after))
     lost = []
     for line in before:
-        left[line] -= 1
-        if left[line] < 0 and line.strip():
+        said = _spoken(line)
+        left[said] -= 1
+        if left[said] < 0 and said:
             lost.append(line[:EXCERPT])
     return {"lines_lost": len(lost), "lost": lost[:SHOWN]} if lost else {}
+
+
+def _spoken(line: str) -> str:
+    """A line without what `normalize` may spell in another way: kinds of blanks, compatibility forms."""
+    return "".join(unicodedata.normalize("NFKC", line).split())
 
 
 def _find_rows(life: Life, step: Planned) -> None:

@@ -1,4 +1,4 @@
-"""The command `pretrain`: fit, eval, generate, export, plan.
+"""The command `pretrain`: init, fit, eval, generate, export, plan.
 
 stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed or was stopped; 2: you asked wrongly.
 Commands import what they need when they run, so that help and mistakes are told at once.
@@ -45,6 +45,28 @@ DataPath = Annotated[Path | None, typer.Option("--data", help="The packed corpus
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+@app.command()
+def init(
+    target: Annotated[Path, typer.Argument(metavar="CONFIG", help="The config to write.")],
+    data: Annotated[Path, typer.Option("--data", help="The packed corpus, such as runs/demo/packed.")],
+) -> None:
+    """Write CONFIG: a model of a size that fits a packed corpus. Then read it, change it, fit it.
+
+    `pretrain init my.yaml --data runs/mine/packed`
+    """
+    from pretrain.draft import draft
+    from pretrain.errors import InputError
+    from pretrain.seam import Seam
+
+    if target.exists():
+        raise InputError(f"{target} is there already", hint="name another file, or remove it first")
+    text = draft(Seam.open(data), data, target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, "utf-8")
+    print(f"config  {target}")
+    say(f"next: pretrain plan {target}, then pretrain fit {target}")
 
 
 @app.command()

@@ -204,6 +204,7 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
+            log_every_n_steps=1,  # our callbacks choose; else it warns of runs that are shorter than its own interval
         )
     except (MisconfigurationException, ValueError) as error:
         asked = f"accelerator {run.accelerator}, devices {run.devices}, nodes {run.nodes}, strategy {run.strategy}"

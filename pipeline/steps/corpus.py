@@ -44,7 +44,7 @@ from pipeline.store.ranges import rows_between
 from pipeline.store.step import Step
 
 LOT = 500_000  # rows of keys, edges or links that a task holds at once
-LOT_BYTES = 200  # for each of them: keys, their order, edges, links, and copies while they are made (measured)
+LOT_BYTES = 200  # for each of them, at most: keys, their order, edges, links, and copies while they are made
 DETAIL_BYTES = 32_000_000  # details in memory at once; more only where those of one edge are larger
 DETAIL_COPIES = 3  # as they are read, put together, and compared
 

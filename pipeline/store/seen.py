@@ -2,7 +2,7 @@
 
     seen.marked("shard-a") -> what the mark says, or None      seen.look_again() when tasks have been at work
 
-Only the process that lays out tasks may look this way: what it found done stays done while it runs.
+Only the process that lays out tasks may look this way: nobody but its own tasks changes marks meanwhile.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Seen:
         return self._known.get(task)
 
     def look_again(self) -> None:
-        """At the next question; what is known stays."""
+        """At the next question; marks that are still there are not read again."""
         self._fresh = False
 
     def forget(self) -> None:
@@ -45,6 +45,7 @@ class Seen:
         found = sizes(self.folder)
         names = [name for name in found if name.startswith(MARKS) and name.endswith(ENDING)]
         tasks = {name.removeprefix(MARKS).removesuffix(ENDING): name for name in names}
+        self._known = {task: mark for task, mark in self._known.items() if task in tasks}  # one may be gone
         for task, content in self._read({task: name for task, name in tasks.items() if task not in self._known}):
             try:
                 mark = json.loads(content)

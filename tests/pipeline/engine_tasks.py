@@ -25,7 +25,7 @@ def complain() -> dict:
 def threads() -> dict:
     import pyarrow as pa
 
-    return {"arrow": pa.cpu_count(), "rayon": os.environ.get("RAYON_NUM_THREADS")}
+    return {"arrow": pa.cpu_count(), "reading": pa.io_thread_count(), "rayon": os.environ.get("RAYON_NUM_THREADS")}
 
 
 def die_once(mark: str) -> dict:

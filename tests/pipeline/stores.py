@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +12,6 @@ import pytest
 from pipeline.digest import digest
 from pipeline.run import Result
 from pipeline.store.step import OUTSIDE_DIGEST
-
-BUCKET = "corpora"
 
 
 @contextlib.contextmanager
@@ -34,8 +33,9 @@ def s3_server() -> Iterator[str]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         s3fs.S3FileSystem.clear_instance_cache()
         try:
-            s3fs.S3FileSystem().mkdir(BUCKET)
-            yield f"s3://{BUCKET}"
+            bucket = f"corpora-{secrets.token_hex(4)}"  # servers of one process share what they hold
+            s3fs.S3FileSystem().mkdir(bucket)
+            yield f"s3://{bucket}"
         finally:
             s3fs.S3FileSystem.clear_instance_cache()
             server.stop()

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.adopt import adopt
+from pipeline.adopt import adopt, shipped
 from pipeline.errors import ConfigError
+from pipeline.sources.jsonl import Jsonl
+from tests.pipeline.making import write_jsonl
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
@@ -47,3 +49,46 @@ def test_an_ending_that_tells_nothing_is_refused_with_what_to_write():
     with pytest.raises(ConfigError, match=r"'things.bin': its ending does not tell") as told:
         adopt(CONFIGS / "demo.yaml", ["things.bin"], Path("m.yaml"))
     assert told.value.hint.endswith("text:things.bin")
+
+
+@pytest.mark.parametrize("name", ["table.csv", "book.PDF", "sheet.xlsx"])
+def test_what_is_not_read_here_is_told_as_that(name):
+    with pytest.raises(ConfigError, match="is not read here") as told:
+        adopt(CONFIGS / "demo.yaml", [name], Path("m.yaml"))
+    assert "JSON lines" in told.value.hint
+
+
+def test_a_folder_is_told_by_its_files(tmp_path):
+    write_jsonl(tmp_path / "data" / "deep" / "a.jsonl", ["x"])
+    write_jsonl(tmp_path / "data" / "b.part.jsonl", ["x"])
+    made = yaml.safe_load(adopt(CONFIGS / "demo.yaml", [str(tmp_path / "data")], Path("m.yaml")))
+    (path,) = [source["jsonl"]["path"] for source in made["sources"]]
+    assert path == f"{tmp_path}/data/**/*.jsonl" and len(Jsonl(name="a", path=path).files()) == 2
+    (tmp_path / "data" / "c.txt").write_text("x")
+    with pytest.raises(ConfigError, match="several endings") as told:
+        adopt(CONFIGS / "demo.yaml", [str(tmp_path / "data")], Path("m.yaml"))
+    assert "data/**/*.jsonl'" in told.value.hint and "data/**/*.txt'" in told.value.hint
+
+
+def test_the_field_of_the_text_is_found_and_an_array_refused(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"content": "some text", "id": "1"}\n')
+    made = yaml.safe_load(adopt(CONFIGS / "demo.yaml", [str(tmp_path / "a.jsonl")], Path("m.yaml")))
+    assert made["sources"][0]["jsonl"]["text_field"] == "content"
+    (tmp_path / "a.jsonl").write_text('[{"text": "x"}]')
+    with pytest.raises(ConfigError, match="cannot be read as JSON lines") as told:
+        adopt(CONFIGS / "demo.yaml", [str(tmp_path / "a.jsonl")], Path("m.yaml"))
+    assert "one array" in told.value.hint
+
+
+def test_a_recipe_that_ships_is_found_by_its_name_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("roots", "roots.yaml", "configs/roots.yaml"):
+        assert shipped(Path(name)).read_bytes() == (CONFIGS / "roots.yaml").read_bytes()
+    Path("roots").write_text("mine")
+    assert shipped(Path("roots")) == Path("roots")  # a file that is there comes first
+    with pytest.raises(ConfigError, match="no recipe of that name") as told:
+        shipped(Path("finweb.yaml"))
+    assert told.value.hint == "did you mean 'fineweb'?"
+    for name in ("elsewhere/roots.yaml", "bloom-tiny"):
+        with pytest.raises(ConfigError):
+            shipped(Path(name))

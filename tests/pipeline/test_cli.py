@@ -81,6 +81,23 @@ def test_ctrl_c_while_libraries_are_imported_leaves_no_traceback(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "stopped\n")
 
 
+def test_a_run_of_records_without_the_field_says_which_fields_there_are(command, corpus):
+    (corpus / "a.jsonl").write_text('{"content": "some text", "id": "1"}\n')
+    code, _, err = command("run", "CONFIG", "-q")
+    assert (
+        code == 1 and "hint: there is no text in 'text'; its fields are: content, id; set `text_field: content`" in err
+    )
+
+
+def test_init_names_the_file_that_was_asked_for_and_knows_a_pattern_without_quotes(command, corpus):
+    (corpus / "recipe.yaml").write_text("sources: []\nstages: [normalize]\n")
+    recipe, mine = str(corpus / "recipe.yaml"), str(corpus / "mine.yaml")
+    code, _, err = command("init", recipe, mine, "--input", str(corpus / "nowhere-*.jsonl"))
+    assert code == 2 and f"{mine} has a mistake" in err and ".tmp-" not in err
+    code, _, err = command("init", recipe, mine, "--input", "a.jsonl", "b.jsonl", "c.jsonl")
+    assert code == 2 and "2 names too many: b.jsonl, c.jsonl" in err and "pattern in quotes" in err
+
+
 def test_plan_runs_nothing_and_says_what_stands(command, corpus):
     code, out, _ = command("plan", "CONFIG", "--json")
     assert code == 0 and {s["state"] for s in json.loads(out)["steps"]} == {"to do"}
@@ -101,6 +118,35 @@ def test_trace_tells_the_life_of_a_kept_a_dropped_and_a_duplicate_document(comma
     assert "reason=exact_duplicate" in out and "twin=src/a.jsonl#0" in out
     code, _, err = command("trace", "CONFIG", "src/a.jsonl#99")
     assert code == 1 and "no document" in err and "hint:" in err
+
+
+def test_trace_says_changed_only_where_the_document_changed(command, corpus):
+    line = {"text": "it is\u00a0said\nand done\nonce and again", "lang": "en"}
+    (corpus / "a.jsonl").write_text(json.dumps(line) + "\n")
+    told = json.loads((corpus / "config.yaml").read_text())
+    told["stages"] = ["normalize", {"dedup_lines": {"min_chars": 5, "min_count": 4}}, "measure"]
+    del told["tokenizer"], told["pack"]
+    (corpus / "config.yaml").write_text(json.dumps(told))
+    command("run", "CONFIG", "-q")
+    events = json.loads(command("trace", "CONFIG", "src/a.jsonl#0", "--json")[1])["events"]
+    assert [event["what"] for event in events] == ["read", "changed", "kept", "measured"]
+    assert "lines_lost" not in events[1] and events[1]["text_bytes"] == "35 -> 34"
+
+
+def test_trace_of_an_id_that_is_none_tells_what_it_may_have_been(command):
+    command("run", "CONFIG", "-q")
+    assert "src/a.jsonl has 14 records: rows 0 to 13" in command("trace", "CONFIG", "src/a.jsonl#14")[2]
+    assert "did you mean 'src/a.jsonl#3'?" in command("trace", "CONFIG", "a.jsonl#3")[2]
+    assert "sources: src" in command("trace", "CONFIG", "other#3")[2]
+
+
+def test_trace_shows_the_first_rows_of_a_long_document_and_counts_the_others(command, corpus):
+    (corpus / "a.jsonl").write_text(json.dumps({"text": EN * 40, "lang": "en"}) + "\n")
+    command("run", "CONFIG", "-q")
+    rows = [e for e in json.loads(command("trace", "CONFIG", "src/a.jsonl#0", "--json")[1])["events"] if "row" in e]
+    lines = command("trace", "CONFIG", "src/a.jsonl#0")[1].splitlines()
+    assert len(rows) > 4 and sum("  packed" in line for line in lines) == 3
+    assert f"and {len(rows) - 3} more rows" in lines[-1]
 
 
 def test_verify_of_nothing_is_1(command):

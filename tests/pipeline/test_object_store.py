@@ -201,6 +201,9 @@ def test_a_mark_counts_only_while_its_files_stand_whole_on_a_store(remote):
     assert looking.marked("other") is None  # not looked at again
     looking.look_again()
     assert looking.marked("other")["x"] == 2
+    (folder / "marks" / "other.json").unlink()  # as a task does that found its files damaged
+    looking.look_again()
+    assert looking.marked("other") is None and looking.marked("k") is not None
     store, name = store_of(step.layer("k"))
     store.pipe_file(name, b"cut")
     assert step.marked("k") is None and watched(folder).marked("k") is None

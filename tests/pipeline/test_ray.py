@@ -106,7 +106,7 @@ def test_tasks_come_back_from_both_nodes_with_one_thread_each(engine):
     assert len({r["pid"] for r in results}) == 2 and os.getpid() not in {r["pid"] for r in results}
     assert all(r["seconds"] >= 0.5 and r["peak_memory"] > 10_000_000 for r in results)
     ((_, threads),) = engine.run([Task("tests.pipeline.engine_tasks:threads", {})])
-    assert (threads["arrow"], threads["rayon"]) == (1, "1")
+    assert (threads["arrow"], threads["reading"], threads["rayon"]) == (1, 1, "1")
     assert engine.workers == 2 and list(engine.run([])) == []
     nodes = Counter(result["node"] for _, result in engine.prepare([Task("tests.pipeline.engine_tasks:node", {})] * 3))
     assert sorted(nodes.values()) == [3, 3]  # each task once on each node
@@ -171,6 +171,7 @@ def test_a_lost_worker_and_a_lost_node_change_no_byte(cluster, local, tmp_path):
     assert not [p for p in (tmp_path / "run").iterdir() if p.name.startswith(".tmp-")]
 
 
+@pytest.mark.torture  # half a minute: a driver of its own loads everything anew
 def test_a_killed_driver_ends_its_tasks_and_the_next_run_has_the_same_bytes(cluster, local, tmp_path):
     folder, wanted = local
     sources = [{"jsonl": {"name": "src", "path": str(folder / "*.jsonl")}}]

@@ -77,6 +77,20 @@ def test_the_terminal_shows_a_hostile_language_and_obeys_none_of_it(made):
     assert "Swahili" in out.getvalue() and "notice: 1 language has fewer" in out.getvalue()
 
 
+@pytest.mark.parametrize(("width", "gone"), [(110, []), (80, ["bytes/tok", "share"]), (60, ["tok/word", "docs kept"])])
+def test_a_narrow_terminal_has_fewer_columns_and_no_cut_number(made, width, gone):
+    made.source("s", [("a", "zh-hans", "text " * 3_000_000), ("b", "sw", "text")])
+    made.tail({"zh-hans": 123_456_789, "sw": 90_000}, words={"zh-hans": 100_000_000})
+    out = io.StringIO()
+    print_table(gather(made.steps), Console(file=out, width=width))
+    table = "\n".join(
+        line for line in out.getvalue().splitlines() if "Simplified" in line or line.startswith("language")
+    )
+    assert "…" not in table and "Simplified Chinese" in table and "15.0 MB" in table
+    assert all(name not in table for name in gone)
+    assert ("bytes/tok" in table) == (width == 110)
+
+
 @given(st.text())
 def test_what_is_visible_holds_no_control_and_is_visible_already(text):
     shown = visible(text)
