@@ -27,8 +27,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+from dedup_peers import BANDS, PERMUTATIONS, ROWS, SIZE, THRESHOLD
 from environments import python_of
 from exact_pairs import exact_pairs
+
+from pipeline.text.jaccard import estimated, exact
+from pipeline.text.lsh import band_keys, linked
+from pipeline.text.minhash import signatures
+from pipeline.text.shingles import shingles
 
 PEERS = Path(__file__).with_name("dedup_peers.py")
 REQUIREMENTS = {
@@ -136,6 +144,22 @@ def recall(run: Run, truth: tuple) -> tuple[float, int]:
     return sum(run.labels[a] == run.labels[b] for a, b in among) / max(1, len(among)), len(among)
 
 
+def precision_rows(texts: list[str]) -> Iterator[dict]:
+    """Of the edges that seedbed found, the share whose exact Jaccard (of its own shingles) is 0.8 or more."""
+    array = pa.array(texts, pa.large_string())
+    made, counts = signatures(array, PERMUTATIONS, SIZE)
+    docs = np.repeat(np.arange(len(made))[counts > 0], BANDS)
+    keys = band_keys(made, BANDS, ROWS)[counts > 0].ravel()
+    sets = shingles(array, SIZE)
+    for said, least in (("estimated", THRESHOLD), ("no", 0.0)):
+        found = linked(keys, docs, lambda a, b: estimated(made, a, b), least)
+        jaccard = exact(*sets, found.a, found.b)
+        for at in (THRESHOLD, THRESHOLD - 0.05):
+            work = f"{WHOLE.format(said)}, precision of {len(jaccard)} edges: Jaccard {at:g} or more"
+            share = round(float((jaccard >= at).mean()), 4)
+            yield {"work": work, "who": "seedbed", "value": share, "unit": "share", "higher_is_better": True}
+
+
 def rows_of(run: Run, truth: tuple | None) -> Iterator[dict]:
     def row(said: str, value: float, unit: str, higher: bool) -> dict:
         return {"work": said, "who": run.name, "value": round(value, 4), "unit": unit, "higher_is_better": higher}
@@ -217,6 +241,7 @@ def main() -> None:
                         file=sys.stderr,
                     )
     rows = [row for run in planned for row in rows_of(run, truth)]
+    rows += precision_rows(texts["Latin"])
     rows += [row for verify in VERIFY for row in stage_rows(args.corpus, verify, args.workers, args.rounds)]
     for row in sorted(rows, key=lambda r: (r["unit"], r["work"].split(",")[0], -r["value"])):
         print(f"{row['value']:>10.3f} {row['unit']:<6} {row['who']:<18} {row['work']}")

@@ -70,7 +70,7 @@ class DedupNear(CorpusStage):
     the twin is the first protected one; among themselves they are compared too, unless `among: false`.
     `keep_index: true` keeps signatures, keys and ids of the documents that stay (4 bytes a permutation, 16 a band, and
     the id); `against: runs/last_month` compares with those of a run before, without reading its text. Its documents
-    always stay. What it had dropped is not there: a document that is like a dropped one only stays.
+    always stay. What it had dropped is not there: a document that is only like a dropped one stays.
 
         - dedup_near: {threshold: 0.85}
         - dedup_near: {like: slimpajama, verify: estimate}
