@@ -192,6 +192,7 @@ def test_stages_explains_each_stage_and_source(command):
     _, out, _ = command("stages", "keep")
     assert "bounds: {words: [20, 100000]" in out
     assert command("stages", "kep")[0] == 2
+    assert "did you mean dedup_" in command("stages", "dedup")[2]
 
 
 @pytest.mark.parametrize(
