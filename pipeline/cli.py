@@ -198,6 +198,7 @@ def init(
 def show_plan(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False) -> None:
     """Say what `run` would do: each step, its address, and whether it stands. Runs nothing.
 
+    \b
     pipeline plan configs/demo.yaml
     """
     loaded = load(config, workdir)
@@ -230,6 +231,7 @@ def show_plan(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = Fal
 def report(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False) -> None:
     """Write the report of the steps that stand, and print the language mix.
 
+    \b
     pipeline report configs/demo.yaml
     """
     loaded = load_to_look(config, workdir)
@@ -295,6 +297,7 @@ def trace(
 ) -> None:
     """Tell the life of one document: read, changed, dropped or packed, step by step.
 
+    \b
     pipeline trace configs/demo.yaml 'udhr/sw.jsonl.zst#7'
     """
     life = trace_document(standing(load_to_look(config, workdir)).planned, document)
@@ -325,6 +328,7 @@ def _visible(text: str) -> str:
 def verify(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False) -> None:
     """Read every sealed file again and compare it with its seal. Exit 1 if one is not as it was.
 
+    \b
     pipeline verify configs/demo.yaml
     """
     sealed = [p.step for p in standing(load_to_look(config, workdir)).planned if p.step.sealed]
@@ -383,6 +387,7 @@ def stages(
 ) -> None:
     """List all sources, stages and sections of a config with their settings, or explain one.
 
+    \b
     pipeline stages
     pipeline stages dedup_near
     """

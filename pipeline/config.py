@@ -31,6 +31,8 @@ from pipeline.tokenizer import TokenizerConfig
 from pipeline.units import Share, Size, parse_size
 from pipeline.yamlsafe import load as load_yaml
 
+LEAST_MEMORY = 1_000_000  # bytes; below it a unit was forgotten
+
 Problems = list[str]
 Place = Annotated[Path, PlainValidator(place, json_schema_input_type=str)]  # or a remote place, used as a Path
 SECTIONS = ("run", "sources", "stages", "identifier", "tokenizer", "pack", "shard_size")
@@ -67,6 +69,13 @@ class RunSettings(BaseModel):
     @classmethod
     def _auto_memory(cls, value: Any) -> Any:
         return None if value == "auto" else value
+
+    @field_validator("memory")
+    @classmethod
+    def _has_a_unit(cls, value: int | None) -> int | None:
+        if value is not None and value < LEAST_MEMORY:
+            raise ValueError(f"{value} bytes are too little for anything; write the unit, such as {value}GB")
+        return value
 
     @field_validator("workers")
     @classmethod
@@ -144,8 +153,10 @@ def load(path: Path, overrides: Mapping[str, Any] | None = None, to_read: bool =
     config = parse(raw, problems, to_read)
     if problems or config is None:
         many = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
+        unknown = any("there is no '" in problem for problem in problems)
         raise ConfigError(
-            f"{path} has {many}:\n  - " + "\n  - ".join(problems), hint="`pipeline stages` shows what there is"
+            f"{path} has {many}:\n  - " + "\n  - ".join(problems),
+            hint="`pipeline stages` shows what there is" if unknown else "",
         )
     return config.model_copy(update={"path": path})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ def table(known: Models, sources: int) -> None:
 def one(known: Models, name: str) -> None:
     """The whole docstring and every setting with its default. Raises ConfigError for an unknown name."""
     if name not in known:
-        raise ConfigError(f"there is no stage or source {name!r}", hint=f"there are {', '.join(known)}")
+        near = [one for one in known if one.startswith(name)] or difflib.get_close_matches(name, known, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise ConfigError(f"there is no stage or source {name!r}", hint=hint)
     model = known[name]
     console = _console()
     console.print(f"{name}\n\n{inspect.cleandoc(model.__doc__ or '')}\n", soft_wrap=True)  # its columns stay whole

@@ -30,8 +30,11 @@ def load(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"there is no config at {path}", hint="see configs/ for those that come with the project"
         ) from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a folder, not a config", hint="name the YAML file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}", hint="a config is a YAML file in UTF-8") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"cannot read {path}: {why}", hint="a config is a YAML file in UTF-8") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path} is no valid YAML: {error}", hint="mend the line it names") from error
     except RecursionError:

@@ -2,14 +2,16 @@
 
     name('sw') -> 'Swahili'        group('sw', 'text') -> 'Niger-Congo'
 
-Names and families are those of `text/languages.py`. Groups are its families, the small ones in one, so that colours
-stay apart for colour-blind eyes. It must never decide what happens to a document.
+Names and families are those of `text/languages.py`, names of other languages those of ISO 639-3 (`text/codes.py`).
+Groups are its families, the small ones in one, so that colours stay apart for colour-blind eyes. It must never decide
+what happens to a document.
 """
 
 from __future__ import annotations
 
 from pipeline.document import CODE as CODE_KIND
 from pipeline.document import TEXT, UNDETERMINED
+from pipeline.text import codes
 from pipeline.text.languages import LANGUAGES
 
 OTHER, CODE = "Other", "Code"
@@ -22,8 +24,10 @@ def name(lang: str, kind: str = TEXT) -> str:
         return "unreadable"
     if lang == UNDETERMINED:
         return "undetermined"
-    known = LANGUAGES.get(lang) if kind != CODE_KIND else None
-    return known.name if known else lang
+    if kind == CODE_KIND:
+        return lang
+    known = LANGUAGES.get(lang)
+    return known.name if known else (codes.name(lang) or lang).partition(" (")[0]
 
 
 def family(lang: str, kind: str = TEXT) -> str:

@@ -53,7 +53,8 @@ class Hub(Source):
             raise ConfigError(f"there is no folder {self.dataset!r}", "mend `dataset`, or name one of the hub")
         if not COMMIT.fullmatch(self.revision or ""):
             raise ConfigError(
-                f"{self.dataset!r} at revision {self.revision!r} is not pinned",
+                f"{self.dataset!r} is not pinned: "
+                + (f"its revision is {self.revision!r}" if self.revision else "it has no `revision`"),
                 "set `revision` to the full commit hash, from 'Files and versions' on the data set's page",
             )
         return None

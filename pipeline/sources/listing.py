@@ -116,6 +116,8 @@ def _shared(folders: list[str]) -> str:
 def _nothing(pattern: str) -> ConfigError:
     """Tells where the path goes wrong: the nearest folder that exists, and what is in it."""
     message = f"{pattern!r} matches no file"
+    if other := re.search(r"\{(?!lang\})\w*\}", pattern):
+        return ConfigError(message, f"only {LANG} stands for a part of a name, not {other[0]}; `*` stands for any")
     if is_remote(pattern):
         return ConfigError(message, "check the path, and that you may list it")
     folder = _fixed(pattern) or "/"

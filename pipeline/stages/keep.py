@@ -148,7 +148,13 @@ def _among(langs: pa.Array, wanted: Iterable[str]) -> np.ndarray:
 
 
 def _pairs(value: Any) -> Any:
-    return list(value.items()) if isinstance(value, Mapping) else value
+    if not isinstance(value, Mapping):
+        return value
+    for name, own in value.items():
+        if not isinstance(own, list | tuple) or len(own) != 2:
+            low = own if isinstance(own, int | float) else 20
+            raise ValueError(f"{name} must be [lowest, highest], null for none: [{low}, null] or [null, {low}]")
+    return list(value.items())
 
 
 def _scores(docs: pa.Table) -> np.ndarray | None:

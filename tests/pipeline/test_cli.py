@@ -192,6 +192,7 @@ def test_stages_explains_each_stage_and_source(command):
     _, out, _ = command("stages", "keep")
     assert "bounds: {words: [20, 100000]" in out
     assert command("stages", "kep")[0] == 2
+    assert "did you mean dedup_" in command("stages", "dedup")[2]
 
 
 @pytest.mark.parametrize(
@@ -223,3 +224,9 @@ def test_init_writes_a_config_that_runs_and_never_over_another(command, corpus):
     assert code == 1 and "is there already" in err
     code, _, err = command("init", str(corpus / "recipe.yaml"), str(corpus / "b.yaml"), "--input", "nothing/*.jsonl")
     assert code == 2 and not (corpus / "b.yaml").exists()
+
+
+def test_help_shows_each_example_on_a_line_of_its_own(command):
+    for name, lines in (("prune", 2), ("run", 3), ("trace", 1), ("stages", 2)):
+        _, out, _ = command(name, "--help")
+        assert sum(line.strip().startswith(f"pipeline {name}") for line in out.splitlines()) == lines, out

@@ -53,6 +53,9 @@ def test_overrides_replace_settings_of_the_run(tmp_path, good):
     [
         ("  - normalise", "  - normalize", "stages[0]: there is no 'normalise'; did you mean 'normalize'?"),
         ("memry: 2GB", "memory: 2GB", "run: there is no 'memry'; did you mean 'memory'?"),
+        ("memory: 8,", "memory: 2GB,", "run.memory: 8 bytes are too little for anything; write the unit, such as 8GB"),
+        ("words: 20", "words: [1, null]", "bounds: words must be [lowest, highest], null for none: [20, null]"),
+        ("*.{language}", "*.jsonl", "only {lang} stands for a part of a name, not {language}"),
         ("memory: lots", "memory: 2GB", "run.memory: 'lots' is no size"),
         ("workers: 0", "workers: 2", "run.workers: must be 1 or more"),
         ("pathh:", "path:", "sources[0].jsonl: there is no 'pathh'; did you mean 'path'?"),
@@ -132,3 +135,13 @@ def test_a_misspelt_measure_names_the_one_that_is_measured(tmp_path, good):
 
 def test_a_share_that_is_no_share_is_refused(tmp_path, good):
     assert "write 0.3 for 30 percent" in complaint(tmp_path, good.replace("words: [1, null]", "symbol_ratio: [0, 30]"))
+
+
+def test_only_what_there_is_not_is_looked_up_with_pipeline_stages(tmp_path, good):
+    assert "`pipeline stages`" in complaint(tmp_path, good.replace("- normalize", "- normalise"))
+    assert "`pipeline stages`" not in complaint(tmp_path, good.replace("2GB", "lots"))
+
+
+def test_a_folder_is_told_as_one(tmp_path):
+    with pytest.raises(ConfigError, match="is a folder, not a config"):
+        load(tmp_path)

@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.report import gather, write
 from pipeline.report.languages import temperature
 from pipeline.report.levels import imbalances
+from pipeline.report.names import name
 from pipeline.report.samples import BY_LANGUAGE, SEED
 from pipeline.report.tables import funnel_table, loss_table
 from pipeline.report.warn import FEW_TOKENS
@@ -189,7 +190,7 @@ def test_a_language_that_was_only_found_and_is_gone_is_no_loss_of_the_sources(ma
     made.stage("identify", lang={"a": "so"})
     made.stage("keep", {"a": ("declared", 1.0, 5.0)})
     report = gather(made.steps)
-    told = "Nothing is left of languages that were found, which no source declares: so (1, most at keep)."
+    told = "Nothing is left of languages that were found, which no source declares: Somali (1, most at keep)."
     assert told in said(report)
     assert "vanished" not in said(report)
 
@@ -215,7 +216,7 @@ def test_a_source_without_a_document_is_told(made):
 def test_a_language_that_no_source_declares_and_that_is_kept_is_named(made):
     made.source("s", [("a", "sw", "x"), ("b", "sw", "x")])
     made.stage("identify", lang={"a": "so"})
-    assert "No source declares so (1): these documents were found to be of it, and are kept." in said(
+    assert "No source declares Somali (1): these documents were found to be of it, and are kept." in said(
         gather(made.steps)
     )
 
@@ -258,7 +259,7 @@ def test_a_language_that_keeps_its_documents_and_loses_their_text_is_named_with_
     made.stage("dedup_lines", edit={f"ro{i}": "0123" for i in range(5)} | {f"hr{i}": "01234" for i in range(5)})
     (warning,) = [w for w in gather(made.steps).warnings if "text is kept" in w["text"]]
     assert warning["level"] == "warning" and warning["langs"] == ["ro"]  # half is not less than half
-    assert "(40.0%): dedup_lines took most" in warning["text"]
+    assert "Romanian (40.0%): dedup_lines took most" in warning["text"]
 
 
 def test_languages_with_few_tokens_are_named_up_to_the_bound(made):
@@ -325,3 +326,11 @@ def test_a_damaged_ledger_is_told_with_its_path(made):
     ledger.write_bytes(ledger.read_bytes()[:100])
     with pytest.raises(InputError, match=ledger.name):
         gather(made.steps)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "called"),
+    [("de", "text", "German"), ("sr-Latn", "text", "Serbian"), ("el", "text", "Modern Greek"), ("r", "code", "r")],
+)
+def test_languages_beyond_the_46_have_their_names_too(code, kind, called):
+    assert name(code, kind) == called
