@@ -220,18 +220,25 @@ def test_a_second_run_at_the_same_workdir_says_so_and_stops(tmp_path):
     assert "belongs to another run" in done.stderr and str(os.getpid()) in done.stderr
 
 
-def test_an_empty_source_and_an_empty_stage_are_no_error(tmp_path):
+def test_an_empty_source_goes_through_all_stages(tmp_path):
     (tmp_path / "a.jsonl").write_text("")
-    result = go(config(tmp_path, tokenizer={"vocab_size": 300}, pack={"seq_len": 16}))
-    assert kept_after(result, 0).num_rows == 0
+    result = go(config(tmp_path))
+    assert kept_after(result, len(STAGES)).num_rows == 0
     assert result.report.exists()
 
 
-def test_everything_dropped_is_no_error(tmp_path):
+def test_everything_dropped_goes_through_what_follows(tmp_path):
     write_jsonl(tmp_path / "a.jsonl", ["one", "two"])
     stages = ["measure", {"keep": {"bounds": {"words": [99, None]}}}, "dedup_exact", "dedup_near"]
-    result = go(config(tmp_path, stages=stages, tokenizer={"vocab_size": 300}, pack={"seq_len": 16}))
+    result = go(config(tmp_path, stages=stages))
     assert kept_after(result, 4).num_rows == 0
+
+
+def test_a_tokenizer_of_nothing_is_refused_with_the_stage_that_took_all(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", ["one", "two"])
+    stages = ["measure", {"keep": {"bounds": {"words": [99, None]}}}]
+    with pytest.raises(RunError, match="keep"):
+        go(config(tmp_path, stages=stages, tokenizer={"vocab_size": 300}, pack={"seq_len": 16}))
 
 
 @pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=pytest.mark.torture)])
