@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pipeline.sources.jsonl import Jsonl
-from pipeline.sources.look import Look, look
+from pipeline.sources.look import HEAD, Look, look
 from pipeline.sources.text import Text
 
 RECORDS = [{"id": "7", "content": "a longer text", "about": {"title": "short"}}, {"id": "8", "content": "another"}]
