@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from pipeline.codes import STRANGE, checked, checked_pattern, strange
 from pipeline.document import DOCUMENT
 from pipeline.report.warn import warnings
-from pipeline.sources.codes import STRANGE, checked, checked_pattern, strange
 from pipeline.sources.jsonl import Jsonl
 from pipeline.stages.base import Where
 from pipeline.stages.keep import Keep
