@@ -17,7 +17,7 @@ from pathlib import Path
 
 from lid_repositories import Clones
 
-from pipeline.sources.languages import ROOTS, by_name, settle
+from pipeline.programming import ROOTS, by_name, settle
 
 TRAIN, DEV = 3000, 400  # snippets a language
 LONGEST, SHORTEST = 2000, 200

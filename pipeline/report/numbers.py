@@ -16,12 +16,12 @@ from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
+from pipeline.codes import STRANGE
 from pipeline.report.contamination import contamination, plain_tallies
 from pipeline.report.languages import rows
 from pipeline.report.levels import SOURCE, STAGES, Level, Manifest, drops, labels, levels, naming_level
 from pipeline.report.samples import sample
 from pipeline.report.warn import warnings
-from pipeline.sources.codes import STRANGE
 from pipeline.store.step import Step
 
 FORMAT, FORMAT_VERSION = "seedbed-report", 1

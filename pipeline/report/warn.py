@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pipeline.codes import MORE, hint
 from pipeline.document import UNDETERMINED
 from pipeline.report.levels import UNREADABLE, Level, bytes_lost, imbalances
 from pipeline.report.wording import count, plural, share, visible
-from pipeline.sources.codes import MORE, hint
 
 FEW_TOKENS = 10_000  # a language with fewer is named: no model learns to write it from so little
 HALF = 0.5  # a stage that drops more of a language is named

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pipeline.sources.codes import checked
+from pipeline.codes import checked
 from pipeline.units import Size
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"  # a source's name is a part of ids and of folder names

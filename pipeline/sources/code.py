@@ -22,10 +22,10 @@ from pydantic import Field, field_validator
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError
+from pipeline.programming import LANGUAGES
 from pipeline.sources.archive import spelled
 from pipeline.sources.base import Bad, InputFile, Record, Source
 from pipeline.sources.files import Paths, since
-from pipeline.sources.languages import LANGUAGES
 from pipeline.sources.listing import absolute, expand, is_remote
 from pipeline.sources.lot import Lot, draw
 from pipeline.sources.packed import candidates, read_archive

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.digest import coin
+from pipeline.programming import by_name, by_shebang, has_no_extension, might_be
 from pipeline.sources.archive import Entry, EntryDamage, entries, spelled, tidy, unsafe
 from pipeline.sources.base import Bad, Record
 from pipeline.sources.decompress import Damage
-from pipeline.sources.languages import by_name, by_shebang, has_no_extension, might_be
 from pipeline.sources.licences import LONGEST, is_licence_file, nearest, recognise, together
 from pipeline.sources.lines import excerpt
 from pipeline.sources.lot import Lot

@@ -13,9 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.programming import settle
 from pipeline.sources.base import Bad, Record
 from pipeline.sources.jsonl import dump
-from pipeline.sources.languages import settle
 from pipeline.sources.licences import allows, declared
 from pipeline.sources.lines import without_bom
 from pipeline.sources.text import utf8_problem

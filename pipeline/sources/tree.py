@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError, InputError
+from pipeline.programming import by_name, by_shebang, has_no_extension, might_be
 from pipeline.sources.archive import spelled
 from pipeline.sources.base import Bad, Record
-from pipeline.sources.languages import by_name, by_shebang, has_no_extension, might_be
 from pipeline.sources.licences import LONGEST, is_licence_file, nearest, recognise, together
 from pipeline.sources.listing import refuse_unreadable
 from pipeline.sources.program import Place, Rules, judge

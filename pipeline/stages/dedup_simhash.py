@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.sources.codes import checked
+from pipeline.codes import checked
 from pipeline.stages.base import Clusters, CorpusStage, Notes, Observed, Outcome, Resolved, dropped_table
 from pipeline.text.hamming import leaders, pairs
 from pipeline.text.simhash import BITS, fingerprints, keys, masks

@@ -18,8 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.codes import by_language
 from pipeline.document import CODE
-from pipeline.sources.codes import by_language
 from pipeline.stages.base import Outcome, dropped_table
 from pipeline.text.lines import blank
 

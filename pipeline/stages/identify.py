@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.codes import checked
 from pipeline.digest import file_sha256
 from pipeline.document import CODE, UNDETERMINED
 from pipeline.errors import ConfigError
-from pipeline.sources.codes import checked
 from pipeline.stages.base import Outcome, RowStage
 from pipeline.stages.engines import Engine, distribution_of, engine
 from pipeline.text.languages import canonical, same

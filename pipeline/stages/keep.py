@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
+from pipeline.codes import by_language, checked
 from pipeline.errors import ConfigError
-from pipeline.sources.codes import by_language, checked
 from pipeline.stages.base import Outcome, RowStage, dropped_table
 from pipeline.stages.shares import SHARES
 from pipeline.text.languages import canonical, same

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.sources.codes import by_language
+from pipeline.codes import by_language
 from pipeline.text.wordlists import lengths
 from pipeline.text.words import LONGEST_RUN
 

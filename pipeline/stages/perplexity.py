@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.codes import by_language
 from pipeline.errors import InputError
-from pipeline.sources.codes import by_language
 from pipeline.stages.base import Outcome, RowStage
 
 Files = tuple[tuple[str, Path], ...]  # (language, its file), sorted

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from pipeline.sources.codes import checked_pattern
+from pipeline.codes import checked_pattern
 
 
 class Where(BaseModel):

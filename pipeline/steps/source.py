@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.codes import MORE, STRANGE, strange
 from pipeline.document import DOCUMENT, UNDETERMINED, document_id
 from pipeline.engine import Task
 from pipeline.sources import SOURCES
 from pipeline.sources.base import Bad, InputFile, Record, Source
-from pipeline.sources.codes import MORE, STRANGE, strange
 from pipeline.steps.base import merged
 from pipeline.store.counts import count_dropped, count_kept, total
 from pipeline.store.files import write_table

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.sources.languages import LANGUAGES, ROOTS, by_name, by_shebang, might_be, settle
+from pipeline.programming import LANGUAGES, ROOTS, by_name, by_shebang, might_be, settle
 
 
 @pytest.mark.parametrize(

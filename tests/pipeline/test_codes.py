@@ -3,9 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
+from pipeline.codes import STRANGE, checked, checked_pattern, strange
 from pipeline.document import DOCUMENT
 from pipeline.report.warn import warnings
-from pipeline.sources.codes import STRANGE, checked, checked_pattern, strange
 from pipeline.sources.jsonl import Jsonl
 from pipeline.stages.base import Where
 from pipeline.stages.keep import Keep
@@ -93,7 +93,7 @@ def test_a_flood_of_codes_does_not_flood_the_manifest(tmp_path):
 
 
 def test_the_report_tells_codes_that_are_none():
-    source = {"name": "news", "bad": 0, "strange": {"englsh": 1200, "...": 3}}
+    source = {"name": "news", "documents_in": 2000, "bad": 0, "strange": {"englsh": 1200, "...": 3}}
     (told,) = warnings([], [], [source], None)
     assert told["level"] == "warning"
     assert (

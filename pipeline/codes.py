@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pipeline.sources.languages import LANGUAGES as PROGRAMMING
+from pipeline.programming import LANGUAGES as PROGRAMMING
 from pipeline.text.codes import NOT_A_LANGUAGE, name, nearest, tag
 from pipeline.text.languages import LANGUAGES as NATURAL
 from pipeline.text.languages import canonical
