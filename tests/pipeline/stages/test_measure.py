@@ -80,7 +80,7 @@ def test_every_family_writes_what_it_says_in_the_types_it_says():
 
 def test_every_fraction_is_known_to_be_a_share_or_none():
     fractions = {name for name, kind in {**MEASURES, **QUALITY}.items() if kind == pa.float64()}
-    assert fractions | {"lang_score", "perplexity"} == SHARES | PLAIN
+    assert fractions | {"lang_score", "perplexity", "contamination"} == SHARES | PLAIN
     assert not SHARES & PLAIN and set(TOP_GRAMS) == SHARES - UP_TO_ONE
 
 
