@@ -70,9 +70,7 @@ class CorpusWork(PartitionedWork):
     def key_bytes(self) -> int:
         return super().key_bytes() + sum(shard.file("keys").stat().st_size for shard in self.standing.old)
 
-    def phases(self) -> Iterator[list[Task]]:
-        self.name_corpus()
-        yield self.recheck()
+    def rounds(self) -> Iterator[list[Task]]:
         yield self.over_shards("observe")
         partitions = self.partitions()
         need = LOT * LOT_BYTES + self.stage.bytes_to_resolve

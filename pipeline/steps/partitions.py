@@ -9,7 +9,7 @@ How many partitions there are follows from the number of keys alone, so it is th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -50,6 +50,15 @@ class PartitionedWork:
         self.title = self.stage.name
         self.steps = [self.step]
 
+    def phases(self) -> Iterator[list[Task]]:
+        self.name_corpus()
+        yield self._recheck()
+        yield from self.rounds()
+
+    def rounds(self) -> Iterator[list[Task]]:
+        """The phases of this kind of stage."""
+        raise NotImplementedError
+
     def name_corpus(self) -> None:
         """Writes down what `opened` reads."""
         corpus = {"shards": [shard.to_json() for shard in self.corpus.shards], "before": self.corpus.to_json()}
@@ -67,7 +76,7 @@ class PartitionedWork:
         size = {"documents": shard.rows, "bytes": shard.bytes} if shard else {}
         return Task(f"{module or self.module}:{phase}", told, memory=memory, **size)
 
-    def recheck(self) -> list[Task]:
+    def _recheck(self) -> list[Task]:
         """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
         done = self.step.done() if is_local(self.step.folder) else []  # stores keep digests of their own
         lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]

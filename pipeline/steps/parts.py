@@ -56,9 +56,7 @@ class PartsWork(PartitionedWork):
 
     stage: PartStage
 
-    def phases(self) -> Iterator[list[Task]]:
-        self.name_corpus()
-        yield self.recheck()
+    def rounds(self) -> Iterator[list[Task]]:
         yield self.over_shards("observe")
         partitions = self.partitions()
         write_json(self.step.scratch(TOTALS), add_tallies(mark["totals"] for mark in self.observed()))

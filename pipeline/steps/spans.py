@@ -49,8 +49,7 @@ class SpansWork(PartitionedWork):
 
     stage: SpanStage
 
-    def phases(self) -> Iterator[list[Task]]:
-        self.name_corpus()
+    def rounds(self) -> Iterator[list[Task]]:
         yield self.over_shards("observe")
         before = self._count("observe")
         yield self._over("suspect", KEYS, before)

@@ -107,15 +107,18 @@ def test_a_run_that_stops_at_any_write_goes_on_to_the_same_bytes(whole, tmp_path
     assert not list(Path(broken).rglob(".tmp-*"))
 
 
+@pytest.mark.parametrize("how", ["cut short", "changed"])
 @pytest.mark.parametrize("kind", ["keys", "suspects", "contents", "copies", "spans"])
-def test_a_file_on_the_way_that_was_cut_short_is_made_again(whole, tmp_path, monkeypatch, kind):
+def test_a_file_on_the_way_that_was_damaged_is_made_again(whole, tmp_path, monkeypatch, kind, how):
     folder, one = whole
     made = config(folder, stages=STAGES, shard_size=1500, run={"workdir": str(tmp_path)})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(spans, "show", lambda **_: (_ for _ in ()).throw(KeyboardInterrupt))
         go(made)
     path = sorted(tmp_path.glob(f"01-*/scratch/{kind}/*.arrow"))[0]
-    path.write_bytes(path.read_bytes()[:-9])
+    content = bytearray(path.read_bytes())
+    content[-24] ^= 0xFF  # in the last column, before the mark of the end
+    path.write_bytes(content if how == "changed" else content[:-9])
     for mark in tmp_path.glob("01-*/marks/apply*"):
         mark.unlink()
     assert sealed(go(made)) == sealed(one)
