@@ -8,8 +8,9 @@ Documents are made from passages (60 to 240 bytes) of the corpora, six of them p
 (JSON lines, zstd), drops exact and then near duplicates with 2 workers in 2 GB (`run.memory`), and is sampled: memory
 of the process tree as the pages that no file stands behind (`anonymous`, what the manifest counts) and as all that is
 resident, each shared page shared out (`proportional`, mapped files included, which the system takes back at will);
-disk as all files of the run. Each size appends a line to OUT/scale.jsonl. Documents are deleted when they have been
-read, the run when it is measured. The plot needs matplotlib, which is no dependency of the project.
+disk as all files of the run. Documents are made once, for the largest size; each size appends a line to
+OUT/scale.jsonl, and its run is deleted then. Times mean something on quiet cores only. The plot needs matplotlib, which
+is no dependency of the project.
 """
 
 import argparse
@@ -17,12 +18,15 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -105,30 +109,40 @@ def documents(first: int, count: int, pool: list[str], each: int) -> Iterator[st
         yield text
 
 
-def write(folder: Path, count: int, pool: list[str], each: int) -> dict[str, int]:
-    """Files of documents; how many copies are among them, and bytes of text."""
-    folder.mkdir(parents=True, exist_ok=True)
-    told = {"exact": 0, "near": 0, "bytes": 0}
-    for first in range(0, count, FILE_DOCUMENTS):
-        some = min(FILE_DOCUMENTS, count - first)
-        lines = []
-        for number, text in enumerate(documents(first, some, pool, each), first):
-            told["bytes"] += len(text.encode())
-            lines.append(json.dumps({"text": text, "n": number}, ensure_ascii=False))
-        kind = kinds(np.arange(first, first + some, dtype=U))
-        told["exact"] += int((kind == COPY).sum())
-        told["near"] += int((kind == CHANGED).sum())
-        packed = zstandard.ZstdCompressor(level=1).compress(("\n".join(lines) + "\n").encode())
-        (folder / f"{first // FILE_DOCUMENTS:05d}.jsonl.zst").write_bytes(packed)
+def file_of(folder: Path, first: int) -> Path:
+    return folder / f"{first // FILE_DOCUMENTS:05d}.jsonl.zst"
+
+
+def write(folder: Path, first: int, some: int, pool: list[str], each: int) -> Counter[str]:
+    """A file of documents; how many copies are among them, and bytes of text."""
+    told, lines = Counter[str](), []
+    for number, text in enumerate(documents(first, some, pool, each), first):
+        told["bytes"] += len(text.encode())
+        lines.append(json.dumps({"text": text, "n": number}, ensure_ascii=False))
+    kind = kinds(np.arange(first, first + some, dtype=U))
+    told["exact"] += int((kind == COPY).sum())
+    told["near"] += int((kind == CHANGED).sum())
+    packed = zstandard.ZstdCompressor(level=1).compress(("\n".join(lines) + "\n").encode())
+    file_of(folder, first).write_bytes(packed)
     return told
 
 
-class Watch(threading.Thread):
-    """Samples a process tree and its folder until told to stop. Deletes the data as soon as they have been read."""
+def write_all(folder: Path, counts: Sequence[int], pool: list[str], each: int, workers: int) -> dict[int, Counter[str]]:
+    """Files for the largest of `counts`, of which the first ones do for the others; what is in each corpus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    firsts = range(0, max(counts), FILE_DOCUMENTS)
+    with ProcessPoolExecutor(workers) as processes:
+        tasks = [processes.submit(write, folder, first, FILE_DOCUMENTS, pool, each) for first in firsts]
+        told = [task.result() for task in tasks]
+    return {count: sum(told[: count // FILE_DOCUMENTS], Counter()) for count in counts}
 
-    def __init__(self, pid: int, folder: Path, data: Path) -> None:
+
+class Watch(threading.Thread):
+    """Samples a process tree and its folder until told to stop."""
+
+    def __init__(self, pid: int, folder: Path) -> None:
         super().__init__(daemon=True)
-        self.pid, self.folder, self.data, self.stop = pid, folder, data, threading.Event()
+        self.pid, self.folder, self.stop = pid, folder, threading.Event()
         self.anonymous = self.proportional = self.disk = 0
 
     def run(self) -> None:
@@ -142,8 +156,6 @@ class Watch(threading.Thread):
             if time.monotonic() > looked + 5:
                 looked = time.monotonic()
                 self.disk = max(self.disk, _size(self.folder))
-                if any(self.folder.glob("00-*/manifest.json")):
-                    shutil.rmtree(self.data, ignore_errors=True)
 
 
 def _of(process: psutil.Process, name: str, key: str) -> int:
@@ -165,26 +177,27 @@ def _size(folder: Path) -> int:
     return total
 
 
-def measure(out: Path, count: int, pool: list[str], each: int, memory: str, workers: int) -> dict:
-    """Makes `count` documents, runs over them, and deletes both."""
+def measure(out: Path, made: Path, count: int, memory: str, workers: int) -> dict:
+    """Runs over the first `count` documents of `made`, and deletes the run."""
     data, run = out / f"data-{count}", out / f"run-{count}"
-    shutil.rmtree(run, ignore_errors=True)
-    begin = time.monotonic()
-    told = write(data, count, pool, each)
-    made = time.monotonic() - begin
+    for folder in (data, run):
+        shutil.rmtree(folder, ignore_errors=True)
+    data.mkdir()
+    for first in range(0, count, FILE_DOCUMENTS):
+        os.link(file_of(made, first), file_of(data, first))
     config = out / f"scale-{count}.yaml"
     config.write_text(
         f"run: {{workdir: {run}, memory: {memory}, workers: {workers}}}\n"
         f"sources:\n  - jsonl: {{name: made, path: '{data}/*.jsonl.zst', lang: und, max_document: 4MB}}\n"
         "stages:\n  - dedup_exact\n  - dedup_near\n"
     )
-    begin = time.monotonic()
+    begin, cpu = time.monotonic(), cpu_seconds()
     process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", "run", str(config), "-q"])
-    watch = Watch(process.pid, run, data)
+    watch = Watch(process.pid, run)
     watch.start()
     if process.wait():
         sys.exit(f"the run over {count} documents failed")
-    wall = time.monotonic() - begin
+    wall, cpu = time.monotonic() - begin, cpu_seconds() - cpu
     watch.stop.set()
     watch.join()
     steps = {}
@@ -197,19 +210,18 @@ def measure(out: Path, count: int, pool: list[str], each: int, memory: str, work
             "peak_memory": about["peak_memory"],
             "dropped": sum(cell["documents"] for cell in manifest["dropped"]),
         }
-    row = {
-        "documents": count,
-        "passages": each,
-        **told,
-        "made_seconds": round(made, 1),
-        "seconds": round(wall, 1),
-        "steps": steps,
-    }
+    row = {"documents": count, "seconds": round(wall, 1), "cpu_seconds": round(cpu, 1), "steps": steps}
     row |= {"anonymous": watch.anonymous, "proportional": watch.proportional, "disk": watch.disk}
     row |= {"memory": memory, "workers": workers, "load": os.getloadavg()[0]}
-    shutil.rmtree(data, ignore_errors=True)
+    shutil.rmtree(data)
     shutil.rmtree(run)
     return row
+
+
+def cpu_seconds() -> float:
+    """Of all processes that this one started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def plot(rows: list[dict], path: Path) -> None:
@@ -226,6 +238,7 @@ def plot(rows: list[dict], path: Path) -> None:
     for name in by_size[sizes[-1]]["steps"]:
         left.plot(millions, [by_size[n]["steps"][name]["seconds"] for n in sizes], "o-", label=name)
     left.plot(millions, [by_size[n]["seconds"] for n in sizes], "ko-", label="whole run")
+    left.plot(millions, [by_size[n]["cpu_seconds"] / 2 for n in sizes], "k:", label="half its CPU time")
     left.set(xlabel="million documents", ylabel="seconds, 2 cores", xlim=0, ylim=0)
     left.legend(frameon=False)
     for name in ("anonymous", "proportional"):
@@ -237,7 +250,10 @@ def plot(rows: list[dict], path: Path) -> None:
 
 
 def _count(text: str) -> int:
-    return int(float(text.rstrip("kM")) * {"k": 1000, "M": 1_000_000}.get(text[-1], 1))
+    count = int(float(text.rstrip("kM")) * {"k": 1000, "M": 1_000_000}.get(text[-1], 1))
+    if count % FILE_DOCUMENTS:
+        raise argparse.ArgumentTypeError(f"a multiple of {FILE_DOCUMENTS:,}, please: {text}")
+    return count
 
 
 def main() -> None:
@@ -254,12 +270,16 @@ def main() -> None:
     args = ask.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     lines = args.out / "scale.jsonl"
-    pool = passages(args.corpora) if args.documents else []
-    for count in args.documents:
-        row = measure(args.out, count, pool, args.passages, args.memory, args.workers)
-        with lines.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row, indent=1), flush=True)
+    if args.documents:
+        made, pool = args.out / "made", passages(args.corpora)
+        told = write_all(made, args.documents, pool, args.passages, args.workers)
+        for count in args.documents:
+            row = measure(args.out, made, count, args.memory, args.workers)
+            row |= {"passages": args.passages, **told[count]}
+            with lines.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(json.dumps(row, indent=1), flush=True)
+        shutil.rmtree(made)
     if args.plot:
         plot([json.loads(line) for line in lines.read_text().splitlines()], args.plot)
 
