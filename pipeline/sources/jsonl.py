@@ -32,6 +32,7 @@ class Jsonl(FileSource):
     """JSON lines (plain, .gz, .zst, .xz, .bz2): one document a line."""
 
     type: ClassVar[str] = "jsonl"
+    version: ClassVar[int] = 4  # 4: offsets behind a byte order mark
 
     text_field: str = Field("text", min_length=1, description="field of the text; dots go deeper: `body.text`")
     lang_field: str | None = Field(None, description="field of the language; by default `lang`, else `meta.lang`")
@@ -48,8 +49,9 @@ class Jsonl(FileSource):
                     continue
                 if isinstance(line, int):
                     yield self.too_large(row, offset, line)
-                elif line := (line if row else without_bom(line)).strip(BLANK):
-                    yield self._document(row, offset, line, text_path, lang or lang_paths)
+                elif value := (line if row else without_bom(line)).strip(BLANK):
+                    begin = offset if len(value) == len(line) else offset + line.index(value)
+                    yield self._document(row, begin, value, text_path, lang or lang_paths)
         except Damage as damage:
             if row + 1 >= skip:
                 yield Bad(row + 1, damage.reason, damage.offset, damage.detail, breaks_off=True)

@@ -158,7 +158,7 @@ def store(
 
 
 def layer_of(docs: pa.Table, outcome: Outcome) -> pa.Table:
-    """Only what changed: a text that is as before becomes null, a column that is as before goes."""
+    """Only what changed of the texts (a text that is as before becomes null), and all other columns."""
     columns: dict[str, Any] = {}
     for name, new in outcome.columns.items():
         assert len(new) == docs.num_rows, f"column {name} has {len(new)} rows for {docs.num_rows} documents"

@@ -41,6 +41,12 @@ def test_skip_equals_dropping_the_first_rows(tmp_path_factory, lines, skip):
     assert len(everything) == sum(line != b"" for line in lines)  # conservation: each line that is not blank, once
 
 
+def test_an_offset_counts_what_stands_before_the_line_s_text(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf {"text": "\xff"}\r\n\t{"text": "\xff"}')
+    assert [path.read_bytes()[bad.offset] for bad in read("jsonl", path)] == [0xFF, 0xFF]
+
+
 BAD_LINES = [
     (b'{"text": "a"', "invalid_json", 2),
     (b"[1, 2", "invalid_json", 2),
