@@ -194,7 +194,7 @@ def label(folder: str, stage: dict[str, Any], count: int, width: int, at: int, b
     first, _ = ranges.documents(at)
     path = _joined_file(step, ranges, at, block)
     with RowFile(path) as file:
-        found = file.slice(0, file.layout.rows).column("label").to_numpy().copy()
+        found = file.slice(0, file.rows).column("label").to_numpy().copy()
     before = found < first
     before_it = [Shard(str(b), "", ranges.block(b)[0], BLOCK, 0) for b in range(ranges.blocks_of(at)[0])]
     with NumberedRows(before_it, [_label_file(step, b) for b in range(len(before_it))]) as known:
@@ -276,7 +276,7 @@ def _shown(corpus: Corpus, standing: Standing, docs: Sequence[int]) -> list[dict
 def _labels_of(step: Step, block: int, begin: int = 0, end: int = BLOCK) -> np.ndarray:
     """(k,) uint64: the labels of documents begin to end of a block."""
     with RowFile(_label_file(step, block)) as file:
-        return file.slice(begin, min(end, file.layout.rows)).column("label").to_numpy()
+        return file.slice(begin, min(end, file.rows)).column("label").to_numpy()
 
 
 def labels(step: Step, begin: int, count: int) -> np.ndarray:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.store.files import read_table
-from pipeline.store.rows import Layout, RowFile, layout_of
+from pipeline.store.layers import DOC
+from pipeline.store.rows import RowFiles
 
 PARTS = 256  # of a range that has too many rows: 8 levels down to a single key
 WHOLE = 2**64
@@ -26,9 +26,9 @@ class KeyFiles:
     """The key files of a corpus; where their buffers lie is learnt once."""
 
     def __init__(self, files: Sequence[Path], bases: Sequence[int] | None = None) -> None:
-        self._files = list(files)
-        self._bases = [0] * len(self._files) if bases is None else list(bases)
-        self._layouts: dict[int, Layout] = {}
+        self._count = len(files)
+        self._bases = np.array([0] * len(files) if bases is None else bases, np.uint64)
+        self._rows = RowFiles(files)
 
     def between(self, low: int, high: int, most: int) -> Iterator[pa.Table]:
         """Tables of the keys in [low, high), low < high <= 2^64, as the head of this file says."""
@@ -44,7 +44,7 @@ class KeyFiles:
         total = int((ends - begins).sum())
         if total <= most:
             if total:
-                yield self._read(range(len(self._files)), begins, ends)
+                yield self._read(range(self._count), begins, ends)
         elif high - low == 1:
             yield from self._one_key(begins, ends, most)
         else:
@@ -64,36 +64,26 @@ class KeyFiles:
 
     def _read(self, which: Sequence[int], begins: np.ndarray, ends: np.ndarray) -> pa.Table:
         """Rows begins[i] to ends[i] of these files."""
-        tables = []
-        for at in which:
-            if ends[at] > begins[at]:
-                with RowFile(self._files[at], self._layout(at)) as file:
-                    tables.append(_from(self._bases[at], file.slice(begins[at], ends[at])))
-        table = pa.concat_tables(tables)
+        files = np.array(which, np.int64)
+        counts = (ends - begins)[files]
+        file = np.repeat(files, counts)
+        rows = np.arange(len(file)) + np.repeat(begins[files] - np.cumsum(counts) + counts, counts)
+        with self._rows:  # no file stays open: there may be other such readers
+            table = self._rows.take(file, rows)
+        if self._bases.any():
+            docs = table.column(DOC).to_numpy() + self._bases[file]
+            table = table.set_column(table.schema.get_field_index(DOC), DOC, pa.array(docs))
         order = np.argsort(table.column("key").to_numpy(), kind="stable")  # shards come in the order of documents
         return pa.table([pa.array(column.to_numpy()[order]) for column in table.columns], schema=table.schema)
 
     def _places(self, bounds: Sequence[int]) -> np.ndarray:
         """(files, bounds): the first row in each file whose key is not below each bound."""
         inner = np.array([bound for bound in bounds if bound < WHOLE], np.uint64)
-        out = np.empty((len(self._files), len(bounds)), np.int64)
-        for at, path in enumerate(self._files):
-            keys = read_table(path).column("key").to_numpy()  # mapped while it is searched
-            out[at, : len(inner)], out[at, len(inner) :] = np.searchsorted(keys, inner), len(keys)
+        out = np.empty((self._count, len(bounds)), np.int64)
+        for at in range(self._count):
+            out[at, : len(inner)] = self._rows.search(at, "key", inner)
+            out[at, len(inner) :] = self._rows.layout(at).rows
         return out
-
-    def _layout(self, at: int) -> Layout:
-        if at not in self._layouts:
-            self._layouts[at] = layout_of(self._files[at])
-        return self._layouts[at]
-
-
-def _from(base: int, keys: pa.Table) -> pa.Table:
-    """Keys whose documents are counted from `base`."""
-    if not base:
-        return keys
-    at = keys.schema.get_field_index("doc")
-    return keys.set_column(at, "doc", pa.array(keys.column("doc").to_numpy() + np.uint64(base)))
 
 
 def _runs(counts: np.ndarray, most: int) -> Iterator[tuple[int, int]]:

@@ -30,9 +30,8 @@ from pipeline.steps.rows import amount, limited, store
 from pipeline.steps.source import marked
 from pipeline.store.files import FileInfo, read_table, write_table
 from pipeline.store.layers import DOC, Shard, read_shard
-from pipeline.store.nearby import nearby
 from pipeline.store.ranges import rows_between
-from pipeline.store.rows import RowFile, layout_of
+from pipeline.store.rows import RowFile
 from pipeline.store.step import Step
 
 SHOWN, EXCERPT = 20, 200  # spans in the manifest, and characters of each
@@ -116,8 +115,7 @@ def _share(step: Step, shard: Shard, kind: str, partition: int, partitions: int)
 
 def _rows(path: Path, begin: int, end: int) -> pa.Table:
     """A copy of some rows: of thousands of shards, none stays mapped."""
-    here = nearby(path)
-    with RowFile(here, layout_of(here)) as file:
+    with RowFile(path) as file:
         return file.slice(begin, end)
 
 

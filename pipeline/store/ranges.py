@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.store.files import read_table
 from pipeline.store.layers import DOC
-from pipeline.store.rows import RowFile, layout_of
+from pipeline.store.rows import RowFile
 
 
 def rows_between(
@@ -25,9 +24,7 @@ def rows_between(
     """Raises InputError where a file is damaged or gone."""
     bounds = np.array([low, high], np.uint64)
     for path in files:
-        # mapped while it is searched: some twenty pages are touched
-        begin, end = np.searchsorted(read_table(path).column(DOC).to_numpy(), bounds).tolist()
-        if begin < end:
-            with RowFile(path, layout_of(path, columns)) as file:
-                for at in range(begin, end, most):
-                    yield file.slice(at, min(at + most, end))
+        with RowFile(path, columns) as file:
+            begin, end = file.search(DOC, bounds).tolist()
+            for at in range(begin, end, most):
+                yield file.slice(at, min(at + most, end))

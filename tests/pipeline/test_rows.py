@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.store import numbered
+from pipeline.store import rows as rows_module
 from pipeline.store.files import write_table
 from pipeline.store.layers import Shard
 from pipeline.store.numbered import NumberedRows
 from pipeline.store.ranges import rows_between
-from pipeline.store.rows import RowFile, layout_of
+from pipeline.store.rows import RowFile, RowFiles
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COLUMNS = {
@@ -50,9 +51,7 @@ def test_rows_taken_are_those_of_the_table(folder, rows, data):
     with RowFile(folder / "t.arrow") as file:
         assert file.take(some).equals(table.take(pa.array(some)))
         assert file.slice(0, len(rows)).equals(table)
-        lengths = [len(rows[i]["id"].encode()) + 8 * len(rows[i]["shingles"]) for i in some.tolist()]
-        assert file.sizes(some).tolist() == lengths
-    with RowFile(folder / "t.arrow", layout_of(folder / "t.arrow", ["id"])) as file:
+    with RowFile(folder / "t.arrow", ["id"]) as file:
         assert file.take(some).column_names == ["id"]
 
 
@@ -67,14 +66,40 @@ def test_rows_far_apart_and_near_are_the_same_rows(tmp_path):
 def test_a_file_cut_short_behind_its_head_is_told_when_its_rows_are_read(tmp_path):
     path = tmp_path / "t.arrow"
     write_table(path, pa.table({"doc": np.arange(1000, dtype=np.uint64)}))
-    layout, whole = layout_of(path), path.read_bytes()
-    path.write_bytes(whole[:4000])
-    with RowFile(path, layout) as file:
+    with RowFile(path) as file:
+        path.write_bytes(path.read_bytes()[:4000])
         assert file.slice(0, 10).num_rows == 10
         with pytest.raises(InputError, match=r"t\.arrow was cut short.*byte 4000"):
             file.slice(0, 1000)
+        with pytest.raises(InputError, match=r"cannot read .*t\.arrow"):
+            file.search("doc", np.array([3], np.uint64))
     with pytest.raises(InputError, match=r"cannot read .*t\.arrow"):
-        layout_of(path)
+        RowFile(path)
+
+
+def test_a_file_that_was_made_again_is_not_read_by_the_layout_it_had(tmp_path):
+    path = tmp_path / "t.arrow"
+    for names in (["a"], ["far", "longer", "than", "before"]):
+        write_table(path, pa.table({"n" * len(names): np.arange(9), "name": (names * 9)[:9]}))
+        with RowFile(path, ["name"]) as file:
+            assert file.slice(0, len(names)).column("name").to_pylist() == names
+
+
+@FEW
+@given(st.lists(ROWS, min_size=1, max_size=4), st.data())
+def test_rows_of_many_files_are_those_of_their_tables(folder, tables, data):
+    made = [pa.Table.from_pylist(rows, schema=SCHEMA) for rows in tables]
+    paths = [folder / f"many{at}.arrow" for at in range(len(made))]
+    for path, table in zip(paths, made, strict=True):
+        write_table(path, table)
+    places = [(at, row) for at, table in enumerate(made) for row in range(table.num_rows)]
+    some = sorted(data.draw(st.sets(st.sampled_from(places)) if places else st.just(set())))
+    which, rows = np.array(some, np.int64).reshape(-1, 2).T
+    with RowFiles(paths) as files:
+        wanted = [made[at].slice(row, 1).to_pylist()[0] for at, row in some]
+        assert files.take(which, rows).to_pylist() == wanted
+        lengths = [len(row["id"].encode()) + 8 * len(row["shingles"]) for row in wanted]
+        assert files.sizes(which, rows).tolist() == lengths
 
 
 def test_rows_of_a_range_come_file_by_file_in_tables_of_a_size(tmp_path):
@@ -86,8 +111,8 @@ def test_rows_of_a_range_come_file_by_file_in_tables_of_a_size(tmp_path):
 
 @pytest.mark.parametrize("bound", [1, 100])
 def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypatch, bound):
-    monkeypatch.setattr(numbered, "OPEN", bound)
-    monkeypatch.setattr(numbered, "NUMBERS", bound)
+    monkeypatch.setattr(rows_module, "OPEN", bound)
+    monkeypatch.setattr(numbered, "HELD", bound)
     shards, paths, there = [], [], []
     for at in range(4):
         docs = [10 * at + i for i in range(10) if (i * 7 + at) % 3]
@@ -99,6 +124,6 @@ def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypa
     with NumberedRows(shards, paths) as rows:
         assert rows.take(wanted).column("name").to_pylist() == [f"n{d}" for d in wanted]
         assert rows.sizes(wanted).tolist() == [len(f"n{d}") for d in wanted]
-        assert len(rows._open) <= bound and rows._held <= max(bound, 10)
+        assert len(rows._rows._open) <= bound and rows._held <= max(bound, 10)
         with pytest.raises(AssertionError, match="unknown document"):
             rows.take(np.array([next(d for d in range(40) if d not in there)], np.uint64))
