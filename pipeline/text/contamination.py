@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from pipeline.text.buffers import buffers
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.hashing import BASE, STEP, mix
+from pipeline.text.hashing import BASE, STEP, mix, place_of
 from pipeline.text.letters import CHAR, tables
 from pipeline.text.shingles import AT, KEPT, astral_class, next_words, open_stream, workspace
 from pipeline.text.utf8 import decode, trailing_zeros
@@ -246,16 +246,6 @@ def _table(keys, values, room):  # type: ignore[no-untyped-def]
     return slots, held
 
 
-@piece
-def _slot(slots, key):  # type: ignore[no-untyped-def]
-    """Where the key is, or the empty slot where it would be."""
-    mask = U(len(slots) - 1)
-    at = key & mask
-    while slots[at] != U(0) and slots[at] != key:
-        at = (at + U(1)) & mask
-    return at
-
-
 @kernel
 def _count(data, offsets, lookup, numbers, tables):  # type: ignore[no-untyped-def]
     room = workspace(numbers[1])
@@ -309,7 +299,7 @@ def _scan(data, start, stop, lookup, numbers, tables, room, places, entries):  #
 def _look(head, hashes, j, m, before, lookup, places, entries, found):  # type: ignore[no-untyped-def]
     """Hits among the n-grams that begin with this run, shortest first."""
     _, heads, masks, keys, numbers = lookup
-    at = _slot(heads, head)
+    at = place_of(heads, head)
     if heads[at] != head:
         return found
     sizes = masks[at]
@@ -318,7 +308,7 @@ def _look(head, hashes, j, m, before, lookup, places, entries, found):  # type: 
         sizes &= sizes - U(1)
         if j + size <= m:
             key = _key(hashes, j, size)
-            slot = _slot(keys, key)
+            slot = place_of(keys, key)
             if keys[slot] == key:
                 if found < len(places):
                     places[found], entries[found] = before + j, numbers[slot]

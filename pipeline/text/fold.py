@@ -149,7 +149,7 @@ def _ascii(data, i, stop, blanks, out, o):  # type: ignore[no-untyped-def]
         store(out, o, word)  # what is more than kept is written over: the output is no longer than the input
         i += kept
         o += kept
-        if kept < U(7):
+        if kept < U(6):  # a blank at the end, or an empty line, is looked at with what follows it
             break
     return i, o
 
@@ -159,9 +159,11 @@ def _kept(word, blanks):  # type: ignore[no-untyped-def]
     """How many of 8 bytes stay, from the first on, if what stands before them is visible or blanks are not folded."""
     low = word & ~HIGHEST
     seen = at_least(low, 0x21) & ~at_least(low, 0x7F) & ~word
-    gaps = ((at_least(low, 0x20) & ~at_least(low, 0x21)) | (at_least(low, 0x0A) & ~at_least(low, 0x0B))) & ~word
+    feeds = at_least(low, 0x0A) & ~at_least(low, 0x0B) & ~word
+    gaps = at_least(low, 0x20) & ~at_least(low, 0x21) & ~word | feeds
     if blanks:
         gaps &= seen >> U(8)  # one space or line feed, before something visible
+        gaps |= feeds & ((gaps & feeds) >> U(8))  # or an empty line
     return trailing_zeros(~(seen | gaps) & HIGHEST) >> U(3)
 
 

@@ -19,6 +19,7 @@ from numba.extending import intrinsic
 
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import mix, step
+from pipeline.text.unionfind import root_of
 
 U = np.uint64
 NONE = U(0xFFFFFFFFFFFFFFFF)
@@ -170,16 +171,8 @@ def _join(groups, i, j, apart, sure, room, m):  # type: ignore[no-untyped-def]
     ends = firsts if apart <= sure else shorts
     if ends[i] == NONE or ends[j] == NONE:
         return m
-    x, y = _root(parents, i), _root(parents, j)
+    x, y = root_of(parents, i), root_of(parents, j)
     if x == y:
         return m
     parents[max(x, y)] = min(x, y)
     return _edge(room, m, ends[i], ends[j], apart)
-
-
-@piece
-def _root(parents, x):  # type: ignore[no-untyped-def]
-    while parents[x] != x:
-        parents[x] = parents[parents[x]]  # halve the path
-        x = parents[x]
-    return x

@@ -44,3 +44,13 @@ def load(data, i):  # type: ignore[no-untyped-def]
     low = U(data[i]) | U(data[i + U(1)]) << U(8) | U(data[i + U(2)]) << U(16) | U(data[i + U(3)]) << U(24)
     high = U(data[i + U(4)]) | U(data[i + U(5)]) << U(8) | U(data[i + U(6)]) << U(16) | U(data[i + U(7)]) << U(24)
     return low | high << U(32)
+
+
+@piece
+def place_of(slots, key):  # type: ignore[no-untyped-def]
+    """Where a key, which is not 0, stands among (2^k,) slots with open addressing, or the empty slot where it would."""
+    mask = U(len(slots) - 1)
+    at = key & mask
+    while slots[at] != U(0) and slots[at] != key:
+        at = (at + U(1)) & mask
+    return at

@@ -7,7 +7,7 @@ line and empty lines do not count. One text at a time, a piece of the kernel in 
 import numpy as np
 
 from pipeline.text.compiling import piece
-from pipeline.text.hashing import U, mix
+from pipeline.text.hashing import U, mix, place_of
 from pipeline.text.lines import bytes_hash, feed
 
 
@@ -30,7 +30,7 @@ def repeated_lines(data, begin, end, whole):  # type: ignore[no-untyped-def]
             line = max(mix(bytes_hash(data, first, last)), U(1))
             if 2 * used >= len(table):
                 table = _grown(table)
-            at = _slot(table, line)
+            at = place_of(table, line)
             total += last - first
             if table[at] == line:
                 again += last - first
@@ -47,18 +47,9 @@ def _blank(byte):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _slot(table, line):  # type: ignore[no-untyped-def]
-    mask = U(len(table) - 1)
-    at = line & mask
-    while table[at] != U(0) and table[at] != line:
-        at = (at + U(1)) & mask
-    return at
-
-
-@piece
 def _grown(table):  # type: ignore[no-untyped-def]
     wide = np.zeros(4 * len(table), np.uint64)
     for line in table:
         if line != U(0):
-            wide[_slot(wide, line)] = line
+            wide[place_of(wide, line)] = line
     return wide

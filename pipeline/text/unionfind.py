@@ -29,7 +29,7 @@ def components(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @kernel
 def _join(a, b, parents):  # type: ignore[no-untyped-def]
     for i in range(len(a)):
-        x, y = _root(parents, a[i]), _root(parents, b[i])
+        x, y = root_of(parents, a[i]), root_of(parents, b[i])
         parents[max(x, y)] = min(x, y)  # the root of a tree is its smallest member
     for i in range(len(parents)):  # parents come first, and are roots by now
         parents[i] = parents[parents[i]]
@@ -37,9 +37,10 @@ def _join(a, b, parents):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _root(parents, x):  # type: ignore[no-untyped-def]
+def root_of(parents, x):  # type: ignore[no-untyped-def]
+    """The root of the tree that `x` is in; its way there is half as long the next time."""
     while parents[x] != x:
-        parents[x] = parents[parents[x]]  # halve the path
+        parents[x] = parents[parents[x]]
         x = parents[x]
     return x
 
@@ -68,11 +69,11 @@ def absorb(parents, anchors, first, docs, others, out):  # type: ignore[no-untyp
     """
     told = 0
     for i in range(len(docs)):
-        root = _root(parents, docs[i] - first)
+        root = root_of(parents, docs[i] - first)
         if others[i] < first:
             anchor = others[i] + U(1)
         else:
-            other = _root(parents, others[i] - first)
+            other = root_of(parents, others[i] - first)
             if other == root:
                 continue
             low, high = min(root, other), max(root, other)
@@ -93,7 +94,7 @@ def absorb(parents, anchors, first, docs, others, out):  # type: ignore[no-untyp
 def tied(parents, anchors, first, begin, out):  # type: ignore[no-untyped-def]
     """Into `out`, (k,) uint64: of documents first + begin + i, the anchor of its root, or the root if it has none."""
     for i in range(len(out)):
-        root = _root(parents, begin + U(i))
+        root = root_of(parents, begin + U(i))
         out[i] = anchors[root] - U(1) if anchors[root] else first + U(root)
 
 
