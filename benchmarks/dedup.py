@@ -34,7 +34,7 @@ from dedup_peers import BANDS, PERMUTATIONS, ROWS, SIZE, THRESHOLD
 from environments import python_of
 from exact_pairs import exact_pairs
 
-from pipeline.text.jaccard import estimated, exact
+from pipeline.text.jaccard import estimated, exact, in_bytes
 from pipeline.text.lsh import band_keys, linked
 from pipeline.text.minhash import signatures
 from pipeline.text.shingles import shingles
@@ -160,9 +160,9 @@ def precision_rows(texts: list[str]) -> Iterator[dict]:
     made, counts = signatures(array, PERMUTATIONS, SIZE)
     docs = np.repeat(np.arange(len(made))[counts > 0], BANDS)
     keys = band_keys(made, BANDS, ROWS)[counts > 0].ravel()
-    sets = shingles(array, SIZE)
+    sets, kept = shingles(array, SIZE), in_bytes(made)
     for said, least in (("estimated", THRESHOLD), ("no", 0.0)):
-        found = linked(keys, docs, lambda a, b: estimated(made, a, b), least)
+        found = linked(keys, docs, lambda a, b: estimated(kept, a, b), least)
         jaccard = exact(*sets, found.a, found.b)
         for at in (THRESHOLD, THRESHOLD - 0.05):
             work = f"{WHOLE.format(said)}, precision of {len(jaccard)} edges: Jaccard {at:g} or more"

@@ -72,7 +72,7 @@ def ours(texts, work: str) -> Callable[[], list[int] | None]:  # type: ignore[no
     """`texts` is an Arrow array; work may also be `whole_exact`: verified by shingles, not by signatures."""
     import numpy as np
 
-    from pipeline.text.jaccard import estimated, exact
+    from pipeline.text.jaccard import estimated, exact, in_bytes
     from pipeline.text.lsh import band_keys, linked
     from pipeline.text.minhash import signatures
     from pipeline.text.shingles import shingles
@@ -83,8 +83,9 @@ def ours(texts, work: str) -> Callable[[], list[int] | None]:  # type: ignore[no
         worded = counts > 0
         docs = np.arange(len(made))
         keys = band_keys(made, BANDS, ROWS)[worded].ravel()
+        kept = in_bytes(made)
         least = THRESHOLD if work == "whole" else THRESHOLD - 0.1
-        a, b, *_ = linked(keys, np.repeat(docs[worded], BANDS), lambda a, b: estimated(made, a, b), least)
+        a, b, *_ = linked(keys, np.repeat(docs[worded], BANDS), lambda a, b: estimated(kept, a, b), least)
         if work == "whole_exact":
             wanted, where = np.unique(np.concatenate([a, b]), return_inverse=True)
             true = exact(*shingles(texts.take(wanted), SIZE), where[: len(a)], where[len(a) :]) >= THRESHOLD

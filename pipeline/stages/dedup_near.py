@@ -1,12 +1,12 @@
 """Near duplicates: signatures, buckets, verified edges, clusters; of each cluster the first document stays.
 
-    observe   text           -> keys (key, doc), one row a band; notes (signature), one row a document
+    observe   text           -> keys (key, doc), one row a band; notes (signature), one row a document, a byte a column
     resolve   keys of a part -> edges (a, b, similarity), a < b, of documents that share a bucket and look alike
     examine   text           -> details (doc, shingles), only of documents with an edge, only for `verify: exact`
     confirm   edges          -> those whose shingle sets overlap enough
     about     clusters       -> settings, curve, sizes, the largest clusters
 
-Disk: a document takes 8 + 4 * permutations bytes of notes and 16 * bands of keys until the step is sealed. A document
+Disk: a document takes 8 + permutations bytes of notes and 16 * bands of keys until the step is sealed. A document
 without words has no keys: it is nobody's duplicate here. Never compare all pairs of a bucket.
 """
 
@@ -21,13 +21,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.stages.base import Clusters, CorpusStage, Notes, Observed, Resolved
 from pipeline.stages.near_settings import MOST_PERMUTATIONS, PERMUTATIONS, RECALL, THRESHOLD, filled
-from pipeline.text.jaccard import estimated, exact
+from pipeline.text.jaccard import estimated, exact, in_bytes
 from pipeline.text.lsh import ROUNDS, band_keys, candidate_probability, choose_bands, linked
 from pipeline.text.minhash import EMPTY, signatures
 from pipeline.text.shingles import shingles
 
 EDGES = pa.schema([("a", pa.uint64()), ("b", pa.uint64()), ("similarity", pa.float64())])
-CHUNK = 32_768  # edges whose signatures are in memory at once: 32 MB at 128 permutations, each document its own
+CHUNK = 131_072  # edges whose signatures are in memory at once: 32 MB at 128 permutations, each document its own
 
 Similarity = Callable[[pa.Table, np.ndarray, np.ndarray], np.ndarray]  # rows of a table, and pairs of its rows
 
@@ -79,6 +79,7 @@ class DedupNear(CorpusStage):
     """
 
     name: ClassVar[str] = "dedup_near"
+    version: ClassVar[int] = 2  # 2: notes hold a byte of each column
     reason: ClassVar[str] = "near_duplicate"
     CHOICE: ClassVar[frozenset[str]] = CorpusStage.CHOICE | {"threshold", "verify"}
 
@@ -192,10 +193,8 @@ class DedupNear(CorpusStage):
         with_words = counts > 0
         keys = band_keys(made, bands, rows)[with_words]
         numbers = np.repeat(docs.column("doc").to_numpy()[with_words], bands)
-        width = pa.binary(4 * self.permutations)
-        notes = pa.FixedSizeBinaryArray.from_buffers(
-            width, len(made), [None, pa.py_buffer(made.astype("<u4", copy=False))]
-        )
+        width = pa.binary(self.permutations)
+        notes = pa.FixedSizeBinaryArray.from_buffers(width, len(made), [None, pa.py_buffer(in_bytes(made))])
         return Observed(pa.table({"key": keys.ravel(), "doc": numbers}), pa.table({"signature": notes}))
 
     def _signatures(self, texts: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +203,7 @@ class DedupNear(CorpusStage):
 
     @property
     def bytes_to_resolve(self) -> int:
-        return 8 * CHUNK * 4 * self.permutations  # signatures of both ends, as they are read and as they are compared
+        return 8 * CHUNK * self.permutations  # signatures of both ends, as they are read and as they are compared
 
     def resolve(self, keys: pa.Table, notes: Notes | None) -> Resolved:
         assert notes is not None
@@ -278,8 +277,8 @@ def _estimates(a: np.ndarray, b: np.ndarray, notes: Notes) -> np.ndarray:
 
 def _signature_jaccard(notes: pa.Table, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     column = notes.column("signature").chunk(0)
-    width = column.type.byte_width // 4
-    made = np.frombuffer(column.buffers()[1], "<u4")[column.offset * width :][: len(column) * width]
+    width = column.type.byte_width
+    made = np.frombuffer(column.buffers()[1], np.uint8)[column.offset * width :][: len(column) * width]
     return estimated(made.reshape(len(column), width), a, b)
 
 

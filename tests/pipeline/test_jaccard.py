@@ -3,10 +3,11 @@
 import time
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.jaccard import estimated, exact
+from pipeline.text.jaccard import estimated, exact, in_bytes
 
 SETS = st.lists(st.sets(st.integers(0, 40)) | st.sets(st.integers(0, 2**64 - 1)), min_size=2, max_size=6)
 
@@ -56,3 +57,21 @@ def test_a_long_set_in_a_star_is_not_read_for_each_short_one():
 def test_estimated_is_the_share_of_equal_columns():
     rows = np.array([[1, 2, 3, 4], [1, 2, 0, 0], [4, 3, 2, 1]], np.uint32)
     assert estimated(rows, np.array([0, 0, 1]), np.array([1, 2, 1])).tolist() == [0.5, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("jaccard", [0.0, 0.3, 0.8, 1.0])
+def test_bytes_of_signatures_estimate_as_the_signatures_do(jaccard):
+    rng = np.random.default_rng(5)
+    one = rng.integers(0, 2**32, (1, 200_000), np.uint32)
+    other = np.where(rng.random(one.shape) < jaccard, one, rng.integers(0, 2**32, one.shape, np.uint32))
+    pair = np.concatenate([one, other])
+    whole = estimated(pair, np.array([0]), np.array([1]))
+    assert (
+        abs(estimated(in_bytes(pair), np.array([0]), np.array([1])) - whole) < 0.001
+    )
+
+
+def test_a_byte_of_a_column_depends_on_all_of_its_bits():
+    values = np.uint32(1) << np.arange(32, dtype=np.uint32)
+    assert len(np.unique(in_bytes(values[:8]))) == len(np.unique(in_bytes(values[-8:]))) == 8
+    assert (in_bytes(values ^ np.uint32(0x5A5A5A5A)) != in_bytes(np.array([0x5A5A5A5A], np.uint32))).sum() > 25
