@@ -8,7 +8,7 @@ Documents are made from passages (60 to 240 bytes) of the corpora, six of them p
 (JSON lines, zstd), drops exact and then near duplicates with 2 workers in 2 GB (`run.memory`), and is sampled: memory
 of the process tree as the pages that no file stands behind (`anonymous`, what the manifest counts) and as all that is
 resident, each shared page shared out (`proportional`, mapped files included, which the system takes back at will);
-disk as all files of the run. Documents are made once, for the largest size; each size appends a line to
+disk as all files of the run. Documents are made once, for the largest size, and stay; each size appends a line to
 OUT/scale.jsonl, and its run is deleted then. Times mean something on quiet cores only. The plot needs matplotlib, which
 is no dependency of the project.
 """
@@ -130,10 +130,13 @@ def write(folder: Path, first: int, some: int, pool: list[str], each: int) -> Co
 def write_all(folder: Path, counts: Sequence[int], pool: list[str], each: int, workers: int) -> dict[int, Counter[str]]:
     """Files for the largest of `counts`, of which the first ones do for the others; what is in each corpus."""
     folder.mkdir(parents=True, exist_ok=True)
-    firsts = range(0, max(counts), FILE_DOCUMENTS)
-    with ProcessPoolExecutor(workers) as processes:
-        tasks = [processes.submit(write, folder, first, FILE_DOCUMENTS, pool, each) for first in firsts]
-        told = [task.result() for task in tasks]
+    firsts, list_ = range(0, max(counts), FILE_DOCUMENTS), folder / "told.json"
+    told = [Counter(one) for one in json.loads(list_.read_text())] if list_.exists() else []
+    if len(told) < len(firsts):
+        with ProcessPoolExecutor(workers) as processes:
+            tasks = [processes.submit(write, folder, first, FILE_DOCUMENTS, pool, each) for first in firsts]
+            told = [task.result() for task in tasks]
+        list_.write_text(json.dumps(told))
     return {count: sum(told[: count // FILE_DOCUMENTS], Counter()) for count in counts}
 
 
@@ -271,7 +274,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     lines = args.out / "scale.jsonl"
     if args.documents:
-        made, pool = args.out / "made", passages(args.corpora)
+        made, pool = args.out / f"made-{args.passages}", passages(args.corpora)
         told = write_all(made, args.documents, pool, args.passages, args.workers)
         for count in args.documents:
             row = measure(args.out, made, count, args.memory, args.workers)
@@ -279,7 +282,6 @@ def main() -> None:
             with lines.open("a") as file:
                 file.write(json.dumps(row) + "\n")
             print(json.dumps(row, indent=1), flush=True)
-        shutil.rmtree(made)
     if args.plot:
         plot([json.loads(line) for line in lines.read_text().splitlines()], args.plot)
 
