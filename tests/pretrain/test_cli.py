@@ -44,7 +44,7 @@ def test_fit_in_a_process_of_its_own_ends_with_the_checkpoint_and_what_the_model
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2 and done.stdout.startswith("> all")
     assert f"checkpoint: {tmp_path}/r/ckpt/step_000006" in done.stderr
-    known = ("step ", "checkpoint: ", "curve: ")
+    known = ("step ", "checkpoint: ", "curve: ", "mixture", "  ", " ──")  # the last two: the table of the mixture
     assert [line for line in done.stderr.splitlines() if not line.startswith(known)] == []  # no chatter of libraries
 
 

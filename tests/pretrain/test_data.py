@@ -12,7 +12,7 @@ from datasets import Dataset
 
 from pretrain.data import Steps, tokens_by_language
 from pretrain.errors import InputError
-from pretrain.order import Order
+from pretrain.order import Order, Stage
 from pretrain.schedule import Batches, Ramp
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
@@ -27,7 +27,7 @@ def seam(tmp_path):
 
 def steps(seam, span=(0, 12), rank=0, world=1, batches=None):
     rows = seam.rows("train")
-    return Steps(seam, Order(rows, rows, 42), batches or Batches(7), span, rank, world)
+    return Steps(seam, Order(rows, [Stage(0, rows)], 42), batches or Batches(7), span, rank, world)
 
 
 def edit(folder: Path, **changes):
@@ -57,7 +57,7 @@ def test_rows_are_views_of_the_mapped_file_in_the_order_of_the_file(seam):
 
 def test_a_target_is_the_next_token_and_the_padding_has_none(seam):
     last = seam.rows("train")["sw"] - 1
-    order = Order({"sw": last + 1}, {"sw": 1}, 0)
+    order = Order({"sw": last + 1}, [Stage(0, {"sw": 1})], 0)
     data = Steps(seam, order, Batches(last + 1), (0, 1))
     batch = data[0]
     for i, (language, row) in enumerate(batch["rows"]):
@@ -76,7 +76,7 @@ def test_a_pad_token_that_is_no_padding_is_still_a_target(tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["splits"]["train"]["en"]["rows"] = 1
     edit(folder, splits=manifest["splits"])
-    batch = Steps(Seam.open(folder), Order({"en": 1}, {"en": 1}, 0), Batches(1), (0, 1))[0]
+    batch = Steps(Seam.open(folder), Order({"en": 1}, [Stage(0, {"en": 1})], 0), Batches(1), (0, 1))[0]
     assert batch["targets"][0, -1] == 3 and batch["tokens"][0] == SEQ
 
 

@@ -147,7 +147,7 @@ def test_an_error_that_is_not_of_the_run_folder_is_not_laid_on_it(packed, tmp_pa
     def lost(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pretrain.data.row_tensors", lost)
+    monkeypatch.setattr("pretrain.seam.Shards.copy", lost)
     with pytest.raises(OSError, match="Input/output error"):
         run(tmp_path / "r", packed, steps=4)
 

@@ -5,10 +5,16 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretrain.order import Order, permute, tempered, whole_weights
+from pretrain.apportion import tempered, whole_weights
+from pretrain.order import Order, Stage, permute
 
 languages = st.text("abcdefgh", min_size=1, max_size=3)
 mixtures = st.dictionaries(languages, st.integers(1, 10**12), min_size=1, max_size=40)
+
+
+def order(weights, seed=0):
+    """One stage, each language of one row."""
+    return Order(dict.fromkeys(weights, 1), [Stage(0, weights)], seed)
 
 
 @given(st.integers(1, 700), st.text(max_size=5))
@@ -18,8 +24,7 @@ def test_a_permutation_hits_every_row_once(size, key):
 
 @given(mixtures, st.integers(0, 10**7))
 def test_every_prefix_is_within_two_rows_of_the_wanted_shares(weights, n):
-    order, total = Order(dict.fromkeys(weights, 1), weights, 0), sum(weights.values())
-    counts = order.counts(n)
+    counts, total = order(weights).counts(n), sum(weights.values())
     assert sum(counts.values()) == n
     assert all(abs(counts[language] - n * w / total) < 2 for language, w in weights.items())
 
@@ -27,17 +32,18 @@ def test_every_prefix_is_within_two_rows_of_the_wanted_shares(weights, n):
 @settings(max_examples=30)
 @given(mixtures)
 def test_taking_samples_one_by_one_gives_the_counts(weights):
-    order, seen = Order(dict.fromkeys(weights, 1), weights, 0), Counter()
+    turns, seen = order(weights), Counter()
     for n in range(150):
-        assert order.turn(n) == (order.turn(n)[0], seen[order.turn(n)[0]])
-        seen[order.turn(n)[0]] += 1
-        assert order.counts(n + 1) == {language: seen[language] for language in order.weights}
+        language, before = turns.turn(n)
+        assert before == seen[language]
+        seen[language] += 1
+        assert turns.counts(n + 1) == {language: seen[language] for language in weights}
 
 
 @settings(max_examples=30)
 @given(st.dictionaries(languages, st.integers(1, 30), min_size=1, max_size=6), st.integers(0, 99))
 def test_natural_shares_show_each_row_once_before_any_comes_again(rows, seed):
-    order, epoch = Order(rows, tempered(rows, 1.0), seed), sum(rows.values())
+    order, epoch = Order(rows, [Stage(0, tempered(rows, 1.0))], seed), sum(rows.values())
     first = [order.row(n) for n in range(epoch)]
     assert sorted(first) == [(language, row) for language in sorted(rows) for row in range(rows[language])]
 
@@ -45,7 +51,7 @@ def test_natural_shares_show_each_row_once_before_any_comes_again(rows, seed):
 def test_two_epochs_and_two_seeds_are_ordered_differently():
     rows = {"en": 50}
     orders = [
-        [Order(rows, rows, seed).row(n)[1] for n in span]
+        [Order(rows, [Stage(0, rows)], seed).row(n)[1] for n in span]
         for seed, span in [(1, range(50)), (1, range(50, 100)), (2, range(50))]
     ]
     assert orders[0] != orders[1] != orders[2] != orders[0]
@@ -59,7 +65,7 @@ def test_rows_are_spread_evenly_by_the_seed():
 
 
 def test_the_order_is_pinned():
-    order = Order({"en": 9, "sw": 3}, {"en": 3, "sw": 1}, seed=42)
+    order = Order({"en": 9, "sw": 3}, [Stage(0, {"en": 3, "sw": 1})], seed=42)
     assert [order.row(n) for n in range(8)] == PINNED
 
 
@@ -71,8 +77,7 @@ def test_temperature_two_takes_the_square_root():
 def test_a_language_of_a_millionth_is_not_lost():
     weights = whole_weights({"en": 1.0, "tum": 2e-13})
     assert weights["tum"] == 1  # rounded up, never to 0
-    order = Order({"en": 1, "tum": 1}, {"en": 999_999, "tum": 1}, 0)
-    assert 1 <= order.counts(2_000_000)["tum"] <= 3
+    assert 1 <= order({"en": 999_999, "tum": 1}).counts(2_000_000)["tum"] <= 3
 
 
 PINNED = [("en", 5), ("sw", 0), ("en", 0), ("en", 3), ("en", 7), ("sw", 1), ("en", 6), ("en", 8)]
