@@ -65,6 +65,7 @@ def _fit(
 ) -> Outcome:
     total = config.train.total_steps
     resume = _resume(run_dir, say)
+    order = _order(config, seam, resume, say)  # a mixture that cannot be is told before the folder is touched
     step = resume.state["step"] if resume else 0
     if _rank() == 0:
         for folder in seal.set_aside(run_dir.checkpoints, step):
@@ -72,7 +73,6 @@ def _fit(
         run_dir.prepare(config, seam)
         run_dir.rewind(step)
     set_threads(config.run.threads)
-    order = _order(config, seam, resume, say)
     shape = model_config(config, seam)
     module = _module(config, seam, order, shape, resume)
     state = _fixed_state(config, seam, order, shape)

@@ -53,6 +53,7 @@ class Shares:
     weights: dict[str, int]
     budgets: dict[str, int]
     most: dict[str, int]  # rows that a language may give; empty: any number
+    groups: tuple[tuple[str, ...], ...]
     notes: list[str]
 
 
@@ -65,7 +66,7 @@ def plan_mixture(mixture: Mixture, corpus: Corpus, samples: int) -> MixturePlan:
     for i, (shares, begin, end) in enumerate(zip(every, begins, ends, strict=True)):
         where = f"data.mixture.stages.{i}" if mixture.stages else "data.mixture"
         weights = shares.weights if end is None else stage_rows(shares, end - begin, done, carried, where)
-        stages.append(Stage(begin, weights))
+        stages.append(Stage(begin, weights, shares.groups))
         done = {x: n + weights.get(x, 0) for x, n in done.items()}
     notes = dict.fromkeys(note for shares in every for note in shares.notes)
     late = [f"{begin:,}" for begin in begins if begin >= samples]
@@ -90,7 +91,8 @@ def shares_of(rule: Rule, groups: Mapping[str, tuple[str, ...]], corpus: Corpus)
     if rule.max_epochs is not None:
         epochs = Fraction(str(rule.max_epochs))  # 0.1 as it was written, not as a float has it
         most = {x: floor(epochs * n) for x, n in rows.items()}
-    return Shares(_whole(weights, rest), budgets, most, notes)
+    several = tuple(tuple(languages) for languages in streams.members.values() if len(languages) > 1)
+    return Shares(_whole(weights, rest), budgets, most, several, notes)
 
 
 def stage_rows(

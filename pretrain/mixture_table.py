@@ -73,7 +73,7 @@ def as_json(plan: MixturePlan) -> dict[str, Any]:
     """The same for programs."""
     return {
         "languages": [asdict(line) for line in lines(plan)],
-        "stages": [{"begin": stage.begin, "weights": dict(stage.weights)} for stage in plan.stages],
+        "stages": [asdict(stage) for stage in plan.order(0).stages],
         "notes": list(plan.notes),
         "warnings": warnings(plan),
     }

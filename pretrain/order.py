@@ -25,11 +25,13 @@ _MASK = (1 << 64) - 1
 class Stage:
     """From sample `begin` on, until the next stage begins; `weights` are positive whole numbers by language.
 
-    Where the samples of a stage are a multiple of the weights' sum, it ends with exactly its shares.
+    Where the samples of a stage are a multiple of the weights' sum, it ends with exactly its shares. The languages of a
+    group (no language is in two) are also as one within two rows of their share.
     """
 
     begin: int
     weights: Mapping[str, int]
+    groups: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Order:
     rows: language -> rows it has; stages: in order, the first begins at 0, and each language of theirs has at least one
     row. A tree of two-way choices gives the turns of a stage: each choice is rounded to half a row, and in a Huffman
     tree no inner node holds more than two thirds of its parent, so errors add up to less than
-    1/2 + 2/3 * 1/2 + (2/3)^2 * 1/2 + ... = 3/2 above a leaf, and to 2 at the leaf itself.
+    1/2 + 2/3 * 1/2 + (2/3)^2 * 1/2 + ... = 3/2 above a leaf, and to 2 at the leaf itself. A group is a leaf of the
+    tree and has one of its own, which may add another half to its languages.
     """
 
     def __init__(self, rows: Mapping[str, int], stages: Sequence[Stage], seed: int) -> None:
@@ -60,11 +63,11 @@ class Order:
         assert begins and begins[0] == 0 and begins == sorted(set(begins))
         assert all(w > 0 and rows[language] > 0 for stage in stages for language, w in stage.weights.items())
         assert all(stage.weights for stage in stages)
-        self.stages = tuple(Stage(stage.begin, dict(sorted(stage.weights.items()))) for stage in stages)
+        self.stages = tuple(_sorted(stage) for stage in stages)
         self.rows = {language: rows[language] for language in sorted({x for stage in stages for x in stage.weights})}
         self.seed = seed
         self._begins = begins
-        self._trees = [_huffman(stage.weights) for stage in self.stages]
+        self._trees = [_tree(stage) for stage in self.stages]
         self._done = [dict.fromkeys(self.rows, 0)]  # samples of each language before each stage
         for tree, begin, end in zip(self._trees, begins, begins[1:], strict=False):
             self._done.append(_added(self._done[-1], _counts(tree, end - begin)))
@@ -121,9 +124,22 @@ def _mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
-def _huffman(weights: Mapping[str, int]) -> Node:
-    """Ties go by the order in which nodes were made, leaves by name: the tree depends on the weights alone."""
-    heap = [(weight, i, Node(weight, language)) for i, (language, weight) in enumerate(sorted(weights.items()))]
+def _sorted(stage: Stage) -> Stage:
+    """The one spelling of a stage, with the groups that have two languages of it."""
+    present = (tuple(sorted(set(group) & set(stage.weights))) for group in stage.groups)
+    return Stage(stage.begin, dict(sorted(stage.weights.items())), tuple(sorted(x for x in present if len(x) > 1)))
+
+
+def _tree(stage: Stage) -> Node:
+    leaves = {language: Node(weight, language) for language, weight in stage.weights.items()}
+    for group in stage.groups:
+        leaves[group[0]] = _huffman({language: leaves.pop(language) for language in group})
+    return _huffman(leaves)
+
+
+def _huffman(leaves: Mapping[str, Node]) -> Node:
+    """Ties go by the order in which nodes were made, leaves by name: the tree depends on names and weights alone."""
+    heap = [(node.weight, i, node) for i, (_, node) in enumerate(sorted(leaves.items(), key=lambda leaf: leaf[0]))]
     heapq.heapify(heap)
     made = len(heap)
     while len(heap) > 1:
