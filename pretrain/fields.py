@@ -24,12 +24,17 @@ class Block(BaseModel):
 
 
 def amount(value: Any) -> Any:
-    """10_000_000 of "10M" or "10M tokens" (k, M, G or B, T); anything else as it is, for the type to refuse."""
-    found = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
+    """10_000_000 of "10M" or "10M tokens" (k, M, G or B, T); what is no text as it is, for the type to judge.
+
+    Raises ValueError, which a config tells with its place.
+    """
+    if not isinstance(value, str):
         return value
-    exact = Decimal(found[1].replace("_", "")) * _UNITS[found[2]]
-    return int(exact) if exact == int(exact) else value
+    if found := _AMOUNT.fullmatch(value):
+        exact = Decimal(found[1].replace("_", "")) * _UNITS[found[2]]
+        if exact == int(exact):
+            return int(exact)
+    raise ValueError(f"is {value!r}, which is no whole number: write 10000000 or 10M (k, M, G, T)")
 
 
 Int = Annotated[int, Strict()]  # no `true`, no "10"
@@ -38,5 +43,5 @@ Amount = Annotated[int, BeforeValidator(amount), Strict(), Field(ge=1)]
 NotNegative = Annotated[int, Strict(), Field(ge=0)]
 Float = Annotated[float, Strict()]
 Positive = Annotated[float, Strict(), Field(gt=0)]
-NotNegativeFloat = Annotated[float, Strict(), Field(ge=0)]
+Weight = Annotated[float, Strict(), Field(ge=0, le=1e15)]
 Share = Annotated[float, Strict(), Field(ge=0, lt=1)]

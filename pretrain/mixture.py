@@ -69,6 +69,8 @@ def plan_mixture(mixture: Mixture, corpus: Corpus, samples: int) -> MixturePlan:
         stages.append(Stage(begin, weights, shares.groups))
         done = {x: n + weights.get(x, 0) for x, n in done.items()}
     notes = dict.fromkeys(note for shares in every for note in shares.notes)
+    if ends[-1] is not None and ends[-1] < samples and mixture.over_samples:
+        notes[f"caps and budgets hold up to sample {ends[-1]:,}; the same shares go on after it"] = None
     late = [f"{begin:,}" for begin in begins if begin >= samples]
     if late:
         notes[f"stages that begin at {', '.join(late)} are not reached: the run has {samples:,} samples"] = None

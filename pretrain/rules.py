@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pretrain.fields import Amount, Block, NotNegativeFloat, Positive
+from pretrain.fields import Amount, Block, Positive, Weight
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 SHARES = ("temperature", "alpha", "weights", "like")  # a rule states its shares by one of these
@@ -27,7 +27,7 @@ class Rule(Block):
 
     temperature: Positive | None = None  # rows ** (1 / temperature): 1 as they come; more lifts small languages
     alpha: Positive | None = None  # the same, said the other way: rows ** alpha
-    weights: dict[str, NotNegativeFloat] | None = None  # a language or group that is not named is left out
+    weights: dict[str, Weight] | None = None  # a language or group that is not named is left out
     like: Literal["bloom"] | None = None  # BLOOM's 28 streams; those that the corpus lacks are left out
     max_epochs: Positive | None = None  # what a language would be read more often goes to the others, by the same rule
     tokens: dict[str, Amount] | None = None  # so many for these; the others share the rest by the rule

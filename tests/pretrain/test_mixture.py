@@ -222,7 +222,9 @@ def test_a_language_of_one_row_is_that_row_each_time():
         ({"weights": {"en": float("inf")}}, "finite"),
         ({"weights": {}}, "names no language"),
         ({"tokens": {}}, "names no language"),
-        ({"tokens": {"sw": "10 mega"}}, "valid integer"),
+        ({"tokens": {"sw": "10 mega"}}, "'10 mega', which is no whole number: write 10000000 or 10M"),
+        ({"tokens": {"sw": "1.0005k"}}, "no whole number"),
+        ({"tokens": {"sw": 1.5}}, "valid integer"),
         ({"tokens": {"sw": 0}}, "greater than or equal to 1"),
         ({"alpha": 0.5, "temperature": 2.0}, "give temperature or alpha, not both"),
         ({"like": "blom"}, "bloom"),
@@ -240,6 +242,17 @@ def test_a_language_of_one_row_is_that_row_each_time():
 def test_what_contradicts_itself_is_refused_before_a_corpus_is_seen(mixture, words):
     with pytest.raises(ValidationError, match=words):
         Mixture.model_validate(mixture)
+
+
+def test_amounts_are_written_as_people_write_them():
+    written = {"a": "10M", "b": "1.5k tokens", "c": 7, "d": "2 G", "e": "1_000"}
+    assert Mixture(tokens=written).tokens == {"a": 10**7, "b": 1500, "c": 7, "d": 2 * 10**9, "e": 1000}
+    assert Mixture(stages=[{"until": "1M samples"}, {}]).stages[0].until == 10**6
+
+
+def test_what_was_planned_over_less_than_the_run_is_told():
+    assert "hold up to sample 500; the same shares go on" in told(plan(max_epochs=2, over_samples=500))
+    assert "begin at 5,000 are not reached" in told(plan(stages=[{"until": 5000}, {"alpha": 0.5}]))
 
 
 def test_a_weight_of_zero_leaves_out():
