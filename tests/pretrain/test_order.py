@@ -42,6 +42,15 @@ def test_every_prefix_is_within_two_rows_for_a_group_as_for_its_languages(weight
         assert abs(sum(counts[x] for x in members) - n * sum(weights[x] for x in members) / total) < 2
 
 
+def test_languages_of_a_group_do_not_all_take_their_turn_at_once():
+    weights = {f"{i:02}": 1 for i in range(32)}
+    even = [x for x in weights if int(x) % 2 == 0]  # a tree without the group pairs each with an odd one, and begins even
+    for groups, furthest in (([], 8), ([even], 0.5)):
+        made = Order(weights, [Stage(0, weights, groups)], 0)
+        apart = [abs(sum(made.counts(n)[x] for x in even) - n / 2) for n in range(65)]
+        assert max(apart) == furthest
+
+
 def far(weights, samples):
     """The furthest that any language is from its share in the first so many samples."""
     turns, seen, total = order(weights), dict.fromkeys(weights, 0), sum(weights.values())
