@@ -59,6 +59,7 @@ def test_rounding_gives_the_rest_to_the_largest_remainders_and_keeps_limits():
     assert rounded(4, thirds, {}) == {"a": 2, "b": 1, "c": 1}  # equal remainders: by name
     assert rounded(4, thirds, {"a": 1}) == {"a": 1, "b": 2, "c": 1}
     assert rounded(5, thirds, {"a": 1, "b": 1}) == {"a": 1, "b": 1, "c": 3}
+    assert rounded(4, {"a": Fraction(3), "b": Fraction(1)}, {"a": 2}) == {"a": 2, "b": 2}
 
 
 def test_rows_that_were_given_too_early_are_taken_back():

@@ -84,6 +84,7 @@ def test_a_group_is_one_language_with_natural_shares_inside():
     groups = {"nguni": ("xh", "zu")}
     assert counts(400, rows, groups=groups, weights={"nguni": 1, "en": 3}) == {"en": 300, "xh": 25, "zu": 75}
     assert counts(140, rows, groups=groups) == rows
+    assert plan(rows=rows, groups=groups).stages[0].groups == (("xh", "zu"),)
     half = plan(600, rows, groups=groups, temperature=2).order(0).counts(600)  # sqrt: 10 and sqrt(40) = 6.32
     assert half["zu"] == pytest.approx(3 * half["xh"], abs=2) and half["en"] == pytest.approx(600 * 10 / 16.32, abs=2)
     assert counts(100, rows, groups=groups, tokens={"nguni": 4000})["zu"] == 30

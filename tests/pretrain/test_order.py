@@ -44,7 +44,7 @@ def test_every_prefix_is_within_two_rows_for_a_group_as_for_its_languages(weight
 
 def test_languages_of_a_group_do_not_all_take_their_turn_at_once():
     weights = {f"{i:02}": 1 for i in range(32)}
-    even = [x for x in weights if int(x) % 2 == 0]  # a tree without the group pairs each with an odd one, and begins even
+    even = [x for x in weights if int(x) % 2 == 0]  # without the group, each shares a node with an odd one
     for groups, furthest in (([], 8), ([even], 0.5)):
         made = Order(weights, [Stage(0, weights, groups)], 0)
         apart = [abs(sum(made.counts(n)[x] for x in even) - n / 2) for n in range(65)]
