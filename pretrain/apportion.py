@@ -60,6 +60,7 @@ def rounded(total: int, wanted: Mapping[str, Fraction], limits: Mapping[str, int
     counts = {x: min(n, limits.get(x, n)) for x, n in counts.items()}
     while (short := total - sum(counts.values())) > 0:
         room = [x for x, n in counts.items() if n < limits.get(x, n + 1)]
+        assert room, "the limits add up to less than the total"
         for x in sorted(room, key=lambda x: counts[x] - wanted[x])[:short]:
             counts[x] += 1
     while short < 0:
