@@ -3,7 +3,7 @@
     step -> {"ids": (R, T) int32, "targets": (R, T) int32, "languages": (R,), "tokens": (R,), ...}
 
 At position j a row predicts token j + 1 of a packed row; targets in the padding are -100. Which samples a step takes
-follows from its number alone (schedule.py), which row stands at a sample from (seed, weights, sample) (order.py):
+follows from its number alone (schedule.py), which row stands at a sample from (seed, stages, sample) (order.py):
 prefetching, workers and restarts cannot move anything. Never shuffles, never counts what it has given out.
 """
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pretrain.errors import InputError
 from pretrain.loss import IGNORE
 from pretrain.order import Order
 from pretrain.schedule import Batches
@@ -58,6 +59,7 @@ class Steps(Dataset[StepBatch]):
         self._rank, self._world = rank, world
         self._shards = {language: seam.shards("train", language) for language in order.rows}
         self._index = {language: i for i, language in enumerate(order.rows)}
+        self._seq_len = seam.seq_len
 
     def __len__(self) -> int:
         return max(0, self._last - self._first)
@@ -68,17 +70,41 @@ class Steps(Dataset[StepBatch]):
         step = self._first + i
         start, stop = self._batches.first_sample(step), self._batches.first_sample(step + 1)
         rows = [self._order.row(n) for n in range(start + self._rank, stop, self._world)]
-        pairs = [row_tensors(self._shards[language], row) for language, row in rows]
-        targets = np.stack([t for _, t in pairs])  # (R, T)
+        ids, targets, tokens = self._read(rows)
         return StepBatch(
-            ids=torch.from_numpy(np.stack([x for x, _ in pairs])),
+            ids=torch.from_numpy(ids),
             targets=torch.from_numpy(targets),
             languages=np.array([self._index[language] for language, _ in rows]),
-            tokens=(targets != IGNORE).sum(1),
+            tokens=tokens,
             rows=rows,
             step=step,
             samples=stop - start,
         )
+
+    def _read(self, rows: list[tuple[str, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """ids, targets (R, T) int32, and (R,) int64 how many targets count. Raises InputError for ids of no token."""
+        length = self._seq_len
+        ids, targets = np.empty((len(rows), length), np.int32), np.empty((len(rows), length), np.int32)
+        tokens = np.full(len(rows), length)
+        for i, (language, row) in enumerate(rows):
+            end = self._shards[language].copy(row, ids[i], targets[i])
+            if end <= length:
+                tokens[i] = max(0, end - 1)  # the last token before the padding is still a target
+        any_shards = self._shards[rows[0][0]]
+        if not (any_shards.all_tokens(ids) and any_shards.all_tokens(targets[:, -1])):
+            self._refuse(rows)
+        for padded in np.flatnonzero(tokens < length).tolist():
+            targets[padded, tokens[padded] :] = IGNORE
+        return ids, targets, tokens
+
+    def _refuse(self, rows: list[tuple[str, int]]) -> None:
+        """Raises InputError for the first of these rows that has an id that is no token."""
+        for language, row in rows:
+            try:
+                self._shards[language].tokens(row)
+            except InputError as error:
+                raise InputError(f"training row {row} of {language}: {error.message}", error.hint) from error
+        raise AssertionError("some row has such an id")
 
     def documents(self, language: str, row: int) -> list[str]:
         """Ids of the documents that stand in this row."""
