@@ -2,7 +2,8 @@
 
     step -> {"ids": (R, T) int32, "targets": (R, T) int32, "languages": (R,), "tokens": (R,), ...}
 
-At position j a row predicts token j + 1 of a packed row; targets in the padding are -100. Which samples a step takes
+At position j a row predicts token j + 1 of a packed row; targets in the padding are -100, and so are those where a
+document goes on that began in another row (see docs/packing.md). Which samples a step takes
 follows from its number alone (schedule.py), which row stands at a sample from (seed, weights, sample) (order.py):
 prefetching, workers and restarts cannot move anything. Never shuffles, never counts what it has given out.
 """
@@ -43,6 +44,7 @@ def row_tensors(shards: Shards, row: int) -> tuple[np.ndarray, np.ndarray]:
     tokens = shards.tokens(row)
     targets = tokens[1:].copy()
     targets[max(0, shards.end(row) - 1) :] = IGNORE  # the last token before the padding is still a target
+    targets[shards.goes_on(row) - 1] = IGNORE  # else the end of another text would have to tell what stands within one
     return tokens[:-1].copy(), targets
 
 

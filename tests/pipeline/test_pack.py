@@ -13,9 +13,9 @@ PAD, EOS = 3, 2
 DOCUMENTS = st.lists(st.lists(st.integers(4, 9), max_size=12).map(lambda ids: [*ids, EOS]), min_size=1, max_size=9)
 
 
-def rows_of(documents: list[list[int]], seq_len: int) -> pa.Table:
+def rows_of(documents: list[list[int]], seq_len: int, mode: str = "concat") -> pa.Table:
     ids = pa.array([f"d{i}" for i in range(len(documents))])
-    table = lay_rows(ids, pa.array(documents, pa.list_(pa.int32())), seq_len, PAD)
+    table = lay_rows(ids, pa.array(documents, pa.list_(pa.int32())), seq_len, PAD, mode).rows
     table.validate(full=True)
     return table
 
@@ -90,7 +90,7 @@ def test_rows_worked_by_hand(documents, rows):
 
 
 def test_nothing_makes_no_rows():
-    table = lay_rows(pa.array([], pa.string()), pa.array([], pa.list_(pa.int32())), 4, PAD)
+    table = lay_rows(pa.array([], pa.string()), pa.array([], pa.list_(pa.int32())), 4, PAD).rows
     assert table.num_rows == 0 and table.schema == row_schema(4)
 
 
@@ -151,7 +151,7 @@ def test_parts_are_ranges_of_coins():
     assert top_bits(coins, 16).tolist() == [0, 16383, 16384, 32768, 65535]
 
 
-@pytest.mark.parametrize("wrong", [{"seq_len": 0}, {"holdout": "60%"}, {"mode": "best_fit"}, {"holdout_tokens": -1}])
+@pytest.mark.parametrize("wrong", [{"seq_len": 0}, {"holdout": "60%"}, {"mode": "first_fit"}, {"holdout_tokens": -1}])
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValidationError):
         PackConfig(**wrong)

@@ -169,7 +169,7 @@ def test_the_manifest_is_the_seam_s(tmp_path, tokenizer):
     standing = set(sealed(work.step)) - {"manifest.json"}
     assert standing == set(manifest["files"])
     en = manifest["splits"]["train"]["en"]
-    assert sorted(en) == ["bytes", "documents", "files", "padding", "rows", "tokens", "words"]
+    assert sorted(en) == ["bytes", "cut", "documents", "files", "padding", "rows", "tokens", "words"]
     assert en["words"] > en["documents"]  # as `encode` counted them
     assert en["rows"] * 32 + 1 == en["tokens"] + en["padding"]
     assert en["rows"] == manifest["files"]["train/en/00000.arrow"]["rows"]
@@ -207,7 +207,8 @@ def test_no_documents_make_a_folder_that_says_so(tmp_path, tokenizer):
         ("zh-hans", "zh-hans"),
         ("c++", "c++"),
         ("c#", "c#"),
-        ("../x", "..%2Fx"),
+        ("../x", "%2E%2E%2Fx"),
+        (".tmp-x", "%2Etmp-x"),
         ("..", "%2E%2E"),
         ("a/b", "a%2Fb"),
         ("", "%"),
