@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 from pipeline.engine import Task
 from pipeline.pack import PackConfig, lay_rows, warm
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
-from pipeline.steps.shuffle import LOT, RUN_TOKENS, SPLITS, Split, of_groups
+from pipeline.steps.shuffle import RUN_TOKENS, SPLITS, Split, in_order, of_groups
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
 from pipeline.store.files import write_bytes, write_json, write_table
@@ -63,10 +63,10 @@ class PackWork:
         if self.step.marked("settle") is None:
             yield [self._settle()]
         told = {"vocab_size": self._vocabulary.get_vocab_size(), "eos": special_ids(self._vocabulary)["eos"]}
+        warm()  # here, before workers would each compile the same
         yield self._over_shards("scatter", **told)
         if self._lot > 1:
             yield self._gather()
-        warm()  # here, before workers would each compile the same
         yield self._pack()
         if self.step.marked("close") is None:
             yield [Task(f"{MODULE}:close", self._arguments(tokenizer=str(self.tokenizer.folder)))]
@@ -104,13 +104,17 @@ class PackWork:
     def _gather(self) -> list[Task]:
         largest = max(shard.bytes for shard in self.corpus.shards)  # of a shard, at worst a token a byte
         out = []
-        for lot, (tokens, documents) in self._sizes(f"scatter-{shard.key}" for shard in self.corpus.shards).items():
+        for lot, (tokens, documents) in self._scattered.items():
             at_once = min(RUN_TOKENS + largest, tokens)
             memory = TOKEN * at_once + DOCUMENT * documents * at_once // max(tokens, 1)
             if self.step.marked(_gathered(lot)) is None:
                 arguments = {"folder": str(self.step.folder), "lot": lot}
                 out.append(Task(f"{SHUFFLE}:gather", arguments, memory=memory, documents=documents))
         return out
+
+    @cached_property
+    def _scattered(self) -> Sizes:
+        return self._sizes(_scattered(shard.key) for shard in self.corpus.shards)
 
     def _sizes(self, marks: Iterator[str]) -> Sizes:
         """Tokens and documents of each group (or lot) that has one, as these tasks counted them; in their order."""
@@ -124,15 +128,15 @@ class PackWork:
 
     @cached_property
     def _groups(self) -> Sizes:
-        scattered = self._sizes(f"scatter-{shard.key}" for shard in self.corpus.shards)
-        return scattered if self._lot == 1 else self._sizes(_gathered(lot) for lot in scattered)
+        return self._scattered if self._lot == 1 else self._sizes(_gathered(lot) for lot in self._scattered)
 
     def _pack(self) -> list[Task]:
         pad, tree = special_ids(self._vocabulary)["pad"], WIDTH_BYTES * (self.config.seq_len + 1)
+        files = self._files()
         return [
             Task(
                 f"{MODULE}:pack",
-                self._arguments(group=group, files=self._files(group), pad=pad),
+                self._arguments(group=group, files=files[group // self._lot], pad=pad),
                 memory=TOKEN * tokens + DOCUMENT * documents + tree,
                 documents=documents,
             )
@@ -140,11 +144,15 @@ class PackWork:
             if self.step.marked(_packed(group)) is None
         ]
 
-    def _files(self, group: int) -> list[str]:
-        """Where a group's documents lie, below the step's folder."""
-        if self._lot == 1:
-            return [f"scratch/parts/{shard.key}.arrow" for shard in self.corpus.shards]
-        return sorted(marked(self.step, _gathered(group // LOT))["files"])
+    def _files(self) -> dict[int, list[str]]:
+        """Where the documents of each lot lie, below the step's folder; without lots, those of each group."""
+        if self._lot > 1:
+            return {lot: sorted(marked(self.step, _gathered(lot))["files"]) for lot in self._scattered}
+        out: dict[int, list[str]] = {}
+        for mark in (marked(self.step, _scattered(shard.key)) for shard in self.corpus.shards):
+            for group in mark["tokens"]:
+                out.setdefault(int(group), []).extend(mark["files"])
+        return out
 
     def manifest(self, step: Step) -> dict[str, Any]:
         """The seam's manifest, without what the seal adds."""
@@ -184,6 +192,10 @@ def figures(config: PackConfig, splits: Mapping[str, Mapping[str, Any]]) -> dict
     return {"mode": config.mode, **sums, **shares}
 
 
+def _scattered(shard: str) -> str:
+    return f"scatter-{shard}"
+
+
 def _gathered(lot: int) -> str:
     return f"gather-{lot:06d}"
 
@@ -196,7 +208,8 @@ def pack(folder: str, config: dict[str, Any], group: int, files: list[str], pad:
     """Task: lays the documents of a group into rows, in the order of their coins."""
     step = Step(place(folder))
     docs = pa.concat_tables([of_groups(step.folder / name, group) for name in files])
-    docs = docs.take(pc.sort_indices(docs, [("coin", "ascending"), ("id", "ascending")])).combine_chunks()
+    order = pc.sort_indices(docs.select(["coin", "id"]), [("coin", "ascending"), ("id", "ascending")])
+    docs = in_order(docs, order.to_numpy())
     ids, lists = (docs.column(name).combine_chunks() for name in ("id", "tokens"))
     laid = lay_rows(ids, lists, config["seq_len"], pad, config["mode"])
     split, lang, part = Split.of(step).where(group)

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.digest import coins
-from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, partition_bits, top_bits
+from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, partition_bits, taken, top_bits
 from pipeline.steps.lists import check_lists, documents_of
 from pipeline.store.files import FileInfo, read_json, read_table, write_json, write_table
 from pipeline.store.layers import Shard
@@ -130,7 +130,7 @@ def scatter(
     groups = split.groups(docs.column("lang").to_pylist(), _bins(docs, settings), coin)
     docs = docs.select(["id", "tokens", "text_bytes", "words", "length"])
     docs = docs.append_column("group", pa.array(groups)).append_column("coin", pa.array(coin))
-    docs = docs.take(pa.array(np.argsort(groups, kind="stable")))
+    docs = in_order(docs, np.argsort(groups, kind="stable"))
     path = step.scratch(f"parts/{here.key}.arrow")
     step.mark(f"scatter-{here.key}", _sums(docs, split.lot), {path: write_table(path, docs)})
     return {"documents": here.rows}
@@ -150,7 +150,7 @@ def gather(folder: str, lot: int) -> dict[str, Any]:
     tokens: Counter[str] = Counter()
     documents: Counter[str] = Counter()
     for number, docs in enumerate(_runs(step, lot * LOT)):
-        docs = docs.take(pa.array(np.argsort(docs.column("group").to_numpy(), kind="stable")))
+        docs = in_order(docs, np.argsort(docs.column("group").to_numpy(), kind="stable"))
         path = step.scratch(f"runs/{lot:06d}-{number:04d}.arrow")
         files[path] = write_table(path, docs)
         sums = _sums(docs, 1)
@@ -171,6 +171,13 @@ def _runs(step: Step, group: int) -> Iterator[pa.Table]:
             parts, tokens = [], 0
     if tokens:
         yield pa.concat_tables(parts)
+
+
+def in_order(docs: pa.Table, rows: np.ndarray) -> pa.Table:
+    """These rows of `docs`, in one chunk."""
+    at = docs.column_names.index("tokens")
+    lists = taken(docs.column("tokens").combine_chunks(), rows)
+    return docs.remove_column(at).take(pa.array(rows)).combine_chunks().add_column(at, "tokens", lists)
 
 
 def of_groups(path: Path, group: int, count: int = 1) -> pa.Table:
