@@ -62,9 +62,8 @@ class PackWork:
         yield self._over_shards("survey")
         if self.step.marked("settle") is None:
             yield [self._settle()]
-        told = {"vocab_size": self._vocabulary.get_vocab_size(), "eos": special_ids(self._vocabulary)["eos"]}
         warm()  # here, before workers would each compile the same
-        yield self._over_shards("scatter", **told)
+        yield self._over_shards("scatter")
         if self._lot > 1:
             yield self._gather()
         yield self._pack()
@@ -82,12 +81,13 @@ class PackWork:
     def _arguments(self, **more: Any) -> dict[str, Any]:
         return {"folder": str(self.step.folder), "config": self.config.model_dump(mode="json"), **more}
 
-    def _over_shards(self, phase: str, **more: Any) -> list[Task]:
+    def _over_shards(self, phase: str) -> list[Task]:
         before = self.corpus.to_json()
+        ids = {"vocab_size": self._vocabulary.get_vocab_size(), "eos": special_ids(self._vocabulary)["eos"]}
         return [
             Task(
                 f"{SHUFFLE}:{phase}",
-                self._arguments(shard=shard.to_json(), before=before, **more),
+                self._arguments(shard=shard.to_json(), before=before, ids=ids),
                 memory=SCATTER_FACTOR * shard.bytes + PER_DOCUMENT * shard.rows,
                 documents=shard.rows,
             )

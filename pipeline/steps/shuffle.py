@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 
 from pipeline.digest import coins
 from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, partition_bits, taken, top_bits
-from pipeline.steps.lists import check_lists, documents_of
+from pipeline.steps.lists import Ids, documents_of
 from pipeline.store.files import FileInfo, read_json, read_table, write_json, write_table
 from pipeline.store.layers import Shard
 from pipeline.store.place import place
@@ -83,10 +83,12 @@ class Split:
         return *self.names()[at][:2], group - firsts[at]
 
 
-def survey(folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
+def survey(
+    folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str], ids: dict[str, int]
+) -> dict[str, Any]:
     """Task: counts the tokens of a shard by language and bin of the holdout's coin."""
     step, here = Step(place(folder)), Shard(**shard)
-    docs = documents_of(here, before)
+    docs = documents_of(here, before, Ids(**ids))
     counts = docs.select(["lang", "length"]).append_column("bin", pa.array(_bins(docs, PackConfig(**config))))
     counts = counts.group_by(["lang", "bin"]).aggregate([("length", "sum")])
     path = step.scratch(f"survey/{here.key}.arrow")
@@ -120,12 +122,11 @@ def settle(folder: str, config: dict[str, Any], shards: list[str]) -> dict[str, 
 
 
 def scatter(
-    folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str], vocab_size: int, eos: int
+    folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str], ids: dict[str, int]
 ) -> dict[str, Any]:
-    """Task: writes a shard's documents sorted by group. Raises InputError where their tokens are damaged."""
+    """Task: writes a shard's documents sorted by group."""
     step, here = Step(place(folder)), Shard(**shard)
-    docs, settings, split = documents_of(here, before), PackConfig(**config), Split.of(step)
-    check_lists(docs.column("id"), docs.column("tokens"), vocab_size, eos)
+    docs, settings, split = documents_of(here, before, Ids(**ids)), PackConfig(**config), Split.of(step)
     coin = coins(settings.seed, docs.column("id").to_pylist())
     groups = split.groups(docs.column("lang").to_pylist(), _bins(docs, settings), coin)
     docs = docs.select(["id", "tokens", "text_bytes", "words", "length"])
