@@ -39,7 +39,7 @@ MODULE, SHUFFLE = "pipeline.steps.pack", "pipeline.steps.shuffle"
 COUNTS = ("rows", "documents", "cut", "tokens", "padding", "bytes", "words")
 SCATTER_FACTOR = 14  # bytes that scattering needs for each byte of text, if every byte is a token
 BIN, MOST_BINS = 150, 100 << 16  # bytes that settling needs for each bin of a language; bins of 100 languages
-TOKEN, DOCUMENT = 14, 400  # bytes that packing needs for each token, and for each document beside
+TOKEN, PIECE = 14, 400  # bytes that packing needs for each token, and for each document beside, or piece of it in a row
 NAME_BYTES = 200  # of a folder: file systems take 255
 
 Sizes = Mapping[int, tuple[int, int]]  # of each group or lot: tokens, documents
@@ -106,7 +106,7 @@ class PackWork:
         out = []
         for lot, (tokens, documents) in self._scattered.items():
             at_once = min(RUN_TOKENS + largest, tokens)
-            memory = TOKEN * at_once + DOCUMENT * documents * at_once // max(tokens, 1)
+            memory = TOKEN * at_once + PIECE * documents * at_once // max(tokens, 1)
             if self.step.marked(_gathered(lot)) is None:
                 arguments = {"folder": str(self.step.folder), "lot": lot}
                 out.append(Task(f"{SHUFFLE}:gather", arguments, memory=memory, documents=documents))
@@ -131,13 +131,12 @@ class PackWork:
         return self._scattered if self._lot == 1 else self._sizes(_gathered(lot) for lot in self._scattered)
 
     def _pack(self) -> list[Task]:
-        pad, tree = special_ids(self._vocabulary)["pad"], WIDTH_BYTES * (self.config.seq_len + 1)
-        files = self._files()
+        pad, files, seq_len = special_ids(self._vocabulary)["pad"], self._files(), self.config.seq_len
         return [
             Task(
                 f"{MODULE}:pack",
                 self._arguments(group=group, files=files[group // self._lot], pad=pad),
-                memory=TOKEN * tokens + DOCUMENT * documents + tree,
+                memory=TOKEN * tokens + PIECE * (documents + tokens // seq_len) + WIDTH_BYTES * seq_len,
                 documents=documents,
             )
             for group, (tokens, documents) in self._groups.items()
