@@ -3,9 +3,9 @@
     python benchmarks/packing.py configs/corpora.yaml --json rows.json     # after `pipeline run` of it
 
 All in one call, one after another, one process each, on the same token lists; medians of CPU seconds over `--rounds`,
-which a busy machine disturbs less than the clock. Of seedbed "shuffle" is survey, settle and scatter, "rows" is sorting,
-laying, writing, flushing and digesting; both together are what the peers do. datatrove runs in an environment of its
-own; Megatron's is its method, written down in packing_peer.py, and labelled so.
+which a busy machine disturbs less than the clock. Of seedbed, "shuffle" is survey, settle and scatter; "rows" is to
+sort, lay, write, flush and digest; both together are what the peers do. datatrove runs in an environment of its own;
+Megatron's is its method, written down in packing_peer.py, and labelled so.
 """
 
 import argparse
