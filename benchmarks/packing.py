@@ -129,11 +129,11 @@ def row(work: str, unit: str, value: float, who: str = "seedbed", higher: bool =
 
 
 def peer(who: str, scratch: Path, cache: Path, megabytes: float, rounds: int) -> list[dict[str, Any]]:
-    python = python_of("datatrove", ["datatrove[io]==0.10.1", "numpy"], cache) if who == "datatrove" else sys.executable
+    python = python_of("datatrove", ["datatrove==0.10.1", "tokenizers"], cache) if who == "datatrove" else sys.executable
     script = str(Path(__file__).with_name("packing_peer.py"))
     runs = []
     for _ in range(rounds):
-        done = subprocess.run([str(python), script, who, str(scratch)], check=True, capture_output=True, text=True)
+        done = subprocess.run([str(python), script, who, str(scratch)], check=True, stdout=subprocess.PIPE, text=True)
         runs.append(json.loads(done.stdout.splitlines()[-1]))
     name = f"{PEERS[who]} {runs[0]['version']}".strip()
     written, read = (statistics.median(run[what] for run in runs) for what in ("seconds", "random"))
