@@ -2,9 +2,10 @@
 
     step -> {"ids": (R, T) int32, "targets": (R, T) int32, "languages": (R,), "tokens": (R,), ...}
 
-At position j a row predicts token j + 1 of a packed row; targets in the padding are -100. Which samples a step takes
-follows from its number alone (schedule.py), which row stands at a sample from (seed, stages, sample) (order.py):
-prefetching, workers and restarts cannot move anything. Never shuffles, never counts what it has given out.
+At position j a row predicts token j + 1 of a packed row; targets in the padding are -100, and so are those where a
+document goes on that began in another row (docs/packing.md). Which samples a step takes follows from its number alone
+(schedule.py), which row stands at a sample from (seed, stages, sample) (order.py): prefetching, workers and restarts
+cannot move anything. Never shuffles, never counts what it has given out.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ def row_tensors(shards: Shards, row: int) -> tuple[np.ndarray, np.ndarray]:
     tokens = shards.tokens(row)
     targets = tokens[1:].copy()
     targets[max(0, shards.end(row) - 1) :] = IGNORE  # the last token before the padding is still a target
+    targets[shards.goes_on(row) - 1] = IGNORE  # else the end of another text would have to tell what stands within one
     return tokens[:-1].copy(), targets
 
 
@@ -85,17 +87,21 @@ class Steps(Dataset[StepBatch]):
         """ids, targets (R, T) int32, and (R,) int64 how many targets count. Raises InputError for ids of no token."""
         length = self._seq_len
         ids, targets = np.empty((len(rows), length), np.int32), np.empty((len(rows), length), np.int32)
-        tokens = np.full(len(rows), length)
+        ends, inside = np.empty(len(rows), np.int64), []
         for i, (language, row) in enumerate(rows):
-            end = self._shards[language].copy(row, ids[i], targets[i])
-            if end <= length:
-                tokens[i] = max(0, end - 1)  # the last token before the padding is still a target
+            shards = self._shards[language]
+            ends[i] = min(
+                length, max(0, shards.copy(row, ids[i], targets[i]) - 1)
+            )  # the token before the padding counts
+            inside.append(shards.goes_on(row) - 1)
         any_shards = self._shards[rows[0][0]]
         if not (any_shards.all_tokens(ids) and any_shards.all_tokens(targets[:, -1])):
             self._refuse(rows)
-        for padded in np.flatnonzero(tokens < length).tolist():
-            targets[padded, tokens[padded] :] = IGNORE
-        return ids, targets, tokens
+        for i in np.flatnonzero(ends < length).tolist():
+            targets[i, ends[i] :] = IGNORE
+        for i, places in enumerate(inside):
+            targets[i, places] = IGNORE
+        return ids, targets, ends - np.array([len(places) for places in inside])
 
     def _refuse(self, rows: list[tuple[str, int]]) -> None:
         """Raises InputError for the first of these rows that has an id that is no token."""
