@@ -81,9 +81,13 @@ class PieceCounts:
 def count_pieces(texts: pa.Array | pa.ChunkedArray, specials: Sequence[str] = SPECIALS) -> PieceCounts:
     """Counts the pieces of texts in valid UTF-8. `specials` are taken out; of two at one place the one named first."""
     offsets, data = buffers(texts)
-    told = [special.encode() for special in specials if special]
-    special_edges = np.cumsum([0, *map(len, told)], dtype=np.int64)
-    special_data = np.frombuffer(b"".join(told), np.uint8)
+    return _sorted(_found(offsets, data, [special.encode() for special in specials if special]), data)
+
+
+def _found(offsets: np.ndarray, data: np.ndarray, specials: list[bytes]) -> np.ndarray:
+    """(n, 4) uint64: each distinct piece, as it was met."""
+    special_edges = np.cumsum([0, *map(len, specials)], dtype=np.int64)
+    special_data = np.frombuffer(b"".join(specials), np.uint8)
     starts = np.zeros(256, np.bool_)
     starts[special_data[special_edges[:-1]]] = True
     only = U(special_data[0]) if starts.sum() == 1 else U(0)
@@ -92,7 +96,7 @@ def count_pieces(texts: pa.Array | pa.ChunkedArray, specials: Sequence[str] = SP
     while not _count(offsets, data, *about, _slots(len(found)), found, state):
         before, found = found, np.empty((2 * len(found), 4), np.uint64)
         found[: len(before)] = before
-    return _sorted(found[: state[DISTINCT]].copy(), data)
+    return found[: state[DISTINCT]].copy()
 
 
 def bytes_to_count(text_bytes: int, distinct: int | None = None) -> int:
