@@ -77,7 +77,8 @@ def _letters(pieces: PieceCounts, initial: bytes, limit: int | None) -> list[int
     _count_bytes(pieces.edges, pieces.data, pieces.counts, counts)
     letters = [byte for byte in BYTE_ORDER if byte in initial or counts[byte] > 0]
     if limit is not None and len(letters) > limit:
-        kept = sorted(letters, key=lambda byte: (byte not in initial, -counts[byte], BYTE_ORDER.index(byte)))[:limit]
+        # those asked for are all worth the same; `sorted` leaves equals in their order
+        kept = sorted(letters, key=lambda byte: -np.inf if byte in initial else -counts[byte])[:limit]
         letters = [byte for byte in BYTE_ORDER if byte in kept]
     return letters
 
