@@ -1,7 +1,7 @@
 """How training begins: which bytes are symbols, the pieces laid out as cells, and all pairs with their places.
 
     Alphabet.of(pieces, ["<unk>", "<s>"], ...) -> ids of bytes, the tokens before the first merge
-    begin(pieces, alphabet, vocab_size)        -> State
+    begin(pieces, alphabet, vocab_size, least) -> State
 
 Never changes the pieces: the state has cells of its own.
 """
@@ -128,7 +128,7 @@ def _lay(edges, data, byte_ids, order, cells, pieces):  # type: ignore[no-untype
     pieces[len(order)] = at
 
 
-def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int) -> State:
+def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int, least: int) -> State:
     """Everything as it is before the first merge. Raises `ValueError` if counts or places are too many to be kept."""
     symbols = np.zeros(len(pieces), np.int64)
     _symbols(pieces.edges, pieces.data, alphabet.byte_ids, symbols)
@@ -148,7 +148,7 @@ def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int) -> State:
     counts, places = np.zeros((2, 256, 256), np.int64)
     letters = np.full(len(alphabet.tokens), NONE, np.int32)
     letters[alphabet.byte_ids[alphabet.byte_ids != NONE]] = np.flatnonzero(alphabet.byte_ids != NONE)
-    _begin_pairs(state, letters, counts, places)
+    _begin_pairs(state, letters, counts, places, least)
     return state
 
 
@@ -164,7 +164,7 @@ def _empty(cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: n
     pairs = len(cells) + 1 - 2 * len(pieces)
     lots = min(pairs, 1 << 16)
     n = np.zeros(10, np.int64)
-    n[LEVEL], n[PENDING] = BUCKETS, -1
+    n[LEVEL], n[PENDING] = BUCKETS, NONE
     return State(
         cells=cells,
         pieces=pieces,
@@ -179,7 +179,6 @@ def _empty(cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: n
         pairs=np.empty(lots, np.uint64),
         counts=np.empty(lots, np.int64),
         firsts=np.zeros(lots + 1, np.int32),
-        older=np.empty(lots, np.int32),
         following=np.empty(lots, np.int32),
         table=np.zeros(slots_for(lots), np.uint64),
         places=np.empty(3 * pairs, np.int32),  # no memory before it is written
@@ -191,7 +190,6 @@ def _empty(cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: n
         cursors=np.zeros((tokens, 2), np.int32),
         touched=np.empty(tokens, np.int32),
         events=np.empty((1 << 10, 4), np.int32),
-        gathered=np.empty(1 << 10, np.int32),
         n=n,
     )
 
@@ -224,8 +222,8 @@ def _spell(s, spelled):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _begin_pairs(s, letters, counts, places):  # type: ignore[no-untyped-def]
-    """Counts all pairs and writes where they stand, a lot each. `counts` and `places`: 0, by the two bytes."""
+def _begin_pairs(s, letters, counts, places, least):  # type: ignore[no-untyped-def]
+    """Counts all pairs and writes where the frequent ones stand, a lot each. `counts` and `places`: 0, by two bytes."""
     cells, n = s.cells, s.n
     c = 0
     for at in range(1, len(cells) - 1):
@@ -237,14 +235,15 @@ def _begin_pairs(s, letters, counts, places):  # type: ignore[no-untyped-def]
             places[left, right] += 1
     for x in range(len(letters)):
         for y in range(len(letters)):
-            if letters[x] != NONE and letters[y] != NONE and places[letters[x], letters[y]] > 0:
+            if letters[x] != NONE and letters[y] != NONE and counts[letters[x], letters[y]] >= least:
                 _first(s, pair_of(x, y), counts[letters[x], letters[y]], places[letters[x], letters[y]])
                 places[letters[x], letters[y]] = s.firsts[n[LOTS] - 1]
     for at in range(1, len(cells) - 1):
         if cells[at] != EDGE and cells[at + 1] != EDGE:
             left, right = letters[cells[at]], letters[cells[at + 1]]
-            s.places[places[left, right]] = at
-            places[left, right] += 1
+            if counts[left, right] >= least:
+                s.places[places[left, right]] = at
+                places[left, right] += 1
 
 
 @piece
@@ -253,6 +252,6 @@ def _first(s, pair, count, places):  # type: ignore[no-untyped-def]
     s.n[LOTS] += 1
     s.n[PLACES] += places
     s.firsts[lot + 1] = s.n[PLACES]
-    s.pairs[lot], s.counts[lot], s.older[lot] = pair, count, lot
+    s.pairs[lot], s.counts[lot] = pair, count
     put(s.table, slot_of(s.table, s.pairs, pair), pair, lot)
     push(s, lot, count)
