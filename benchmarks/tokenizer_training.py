@@ -1,11 +1,10 @@
 """Training a byte-level BPE tokenizer: seedbed beside the trainer of `tokenizers`, on the same text, in one call.
 
     python benchmarks/corpora.py runs/corpora
-    python benchmarks/tokenizer_training.py runs/corpora/docs.jsonl:100 runs/corpora/docs.jsonl runs/corpora/code.jsonl:100 \\
-        --sizes 8192 32000 250680 --json rows.json
+    python benchmarks/tokenizer_training.py runs/corpora/docs.jsonl:100 runs/corpora/code.jsonl:100 --json rows.json
 
-A corpus is a file of JSON lines with a field `text` (also .jsonl.zst), or a folder of them; `:100` takes the first 100 MB
-of text. Each run is a process of its own that finds the texts in a mapped Arrow file; clocks start after imports and
+A corpus is a file of JSON lines with a field `text` (also .jsonl.zst), or a folder of them; `:100` takes its first 100
+MB of text. Each run is a process of its own that finds the texts in a mapped Arrow file; clocks start after imports and
 compilation, and stop when the merges are known. Wall seconds, CPU seconds of all threads, and the peak of the process's
 memory, the mapped text included; runs are interleaved, medians told. Seedbed runs in one thread, the trainer in as many
 as it takes. Exits with 1 where the merges are not the same in content and order.
@@ -164,7 +163,8 @@ def run(args: argparse.Namespace) -> list[dict]:
 def _identity(pair: list[Run]) -> dict:
     results = {(result["digest"], result["merges"]) for one in pair for result in one.results}
     work = f"tokenizer training, {pair[0].size:,} tokens, {pair[0].corpus}: merges identical in content and order"
-    return {"work": work, "who": "seedbed", "value": float(len(results) == 1), "unit": "share", "higher_is_better": True}
+    same = float(len(results) == 1)
+    return {"work": work, "who": "seedbed", "value": same, "unit": "share", "higher_is_better": True}
 
 
 def main() -> None:

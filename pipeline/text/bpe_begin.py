@@ -52,9 +52,7 @@ class Alphabet:
     byte_ids: np.ndarray  # (256,) int32
 
     @classmethod
-    def of(
-        cls, pieces: PieceCounts, specials: Sequence[str], initial: bytes, limit: int | None = None
-    ) -> Alphabet:
+    def of(cls, pieces: PieceCounts, specials: Sequence[str], initial: bytes, limit: int | None = None) -> Alphabet:
         """As `tokenizers` does it: a special token of one byte-level character is that byte."""
         ids: dict[bytes, int] = {}
         tokens, spelled = [], []

@@ -6,8 +6,8 @@ One merge of x and y to z, at each of its places from left to right:
 
     p x y n   ->   p z n        (p, x) and (y, n) go, (p, z) and (z, n) come; p or n may be z by now
 
-Counts of what goes and comes are summed by p and by n, so each pair is looked up once a merge. Time goes with the places
-of the pair that is merged.
+Counts of what goes and comes are summed by p and by n, so each pair is looked up once a merge. Time goes with the
+places of the pair that is merged.
 """
 
 from __future__ import annotations

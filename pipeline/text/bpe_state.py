@@ -1,4 +1,4 @@
-"""What training knows at any moment, as arrays that a kernel can read: cells, tokens, pairs and their places, the queue.
+"""What training knows at any moment, as arrays that a kernel can read: cells, tokens, pairs, their places, the queue.
 
 A cell is a symbol of a piece or the edge between two pieces. A token that covers several cells has its id in the first
 and ~id in the last, so that its neighbours are found from either side; what is between is never looked at.
@@ -8,10 +8,10 @@ and ~id in the last, so that its neighbours are found from either side; what is 
 
 A lot is a pair that may yet be merged: its count, and its places: positions of cells, rising, where it stood when it
 came into being. Lots are numbered as they come, and their places stand in that order. All places of a pair come into
-being in one merge, for no two pairs spell the same token. (Two occurrences of a string that no token crosses the ends of
-are cut alike at any time: a merge of unlike tokens does the same in both, and in a run of like ones, merged from the left,
-an odd number before the string would send a token across its end. So the pair that first spells it leaves no other to
-do so.) Hence a pair's count only falls, and a pair below the least count need not be kept at all.
+being in one merge, for no two pairs spell the same token. (Two occurrences of a string that no token crosses the ends
+of are cut alike at any time: a merge of unlike tokens does the same in both, and in a run of like ones, merged from the
+left, an odd number before the string would send a token across its end. So the pair that first spells it leaves none to
+others.) Hence a pair's count only falls, and a pair below the least count need not be kept at all.
 
 Pieces are laid out by rising count, so a few bounds tell the count of any position. Arrays that grow are grown between
 two merges, by `grown`; nothing in them is ever moved.

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,8 +35,8 @@ BLOOM = 250_680  # tokens
 
 @dataclass(frozen=True)
 class Learned:
-    """`token_bytes` of token t: `[token_edges[t]:token_edges[t + 1]]`. Special tokens come first, spelled by their UTF-8;
-    a merge that spells one becomes it, so none should be in the texts."""
+    """`token_bytes` of token t: `[token_edges[t]:token_edges[t + 1]]`. Special tokens come first, spelled by their
+    UTF-8; a merge that spells one becomes it, as in `tokenizers`, so none should be in the texts."""
 
     merges: np.ndarray  # (m, 3) int32: left, right, what they become
     token_edges: np.ndarray  # (vocabulary + 1,) int64
@@ -43,7 +44,7 @@ class Learned:
 
     def tokens(self) -> list[bytes]:
         edges = self.token_edges.tolist()
-        return [self.token_bytes[a:b].tobytes() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [self.token_bytes[a:b].tobytes() for a, b in pairwise(edges)]
 
 
 def learn(
@@ -63,7 +64,8 @@ def learn(
     frequent, those of `initial_alphabet` before others; the rest are taken out of the pieces. Settings and their
     meaning are those of `tokenizers.trainers.BpeTrainer` for a byte-level pre-tokenizer.
 
-    Raises `ValueError` where counts pass 2^63 or symbols 2^31."""
+    Raises `ValueError` where counts are below 1 or pass 2^63, where there are more than 700 million symbols, and where
+    more pairs come up than memory was told for."""
     alphabet = Alphabet.of(pieces, specials, initial_alphabet, limit_alphabet)
     least, longest = max(1, min_frequency), UNBOUNDED if max_token_length is None else max_token_length
     state = begin(pieces, alphabet, vocab_size, least)
@@ -78,8 +80,10 @@ def _learned(s: State) -> Learned:
 
 
 def bytes_to_learn(pieces: PieceCounts, vocab_size: int = BLOOM) -> int:
-    """Memory that `learn` needs beside the pieces, at most: 44 bytes for each symbol (a byte of a piece), 60 for each
-    piece, 300 for each token, 60 MB. Of this, text takes about half; what there is no room for is refused by `learn`."""
+    """Memory that `learn` needs beside the pieces, at most.
+
+    44 bytes for each symbol (a byte of a piece), 60 for each piece, 300 for each token, 60 MB, and 32 for each place of
+    the most frequent pair. Text takes half of that or less; the rest is for pieces of many different pairs."""
     symbols, longest = len(pieces.data), int(np.diff(pieces.edges).max(initial=0))
     tokens = min(vocab_size, 512 + symbols)
     lots = most_lots(symbols, tokens)

@@ -2,8 +2,8 @@
 
     count_pieces(["a b a", "b</s>b"]) -> PieceCounts of  b" a" 1, b" b" 1, b"a" 1, b"b" 2       in the order of bytes
 
-In: Arrow texts. Out: each distinct piece of BLOOM's pre-tokenizer once, sorted, with a 64-bit count. Special tokens that
-texts spell are taken out, and what stands on either side of them is cut apart, as if it were two texts. The result
+In: Arrow texts. Out: each distinct piece of BLOOM's pre-tokenizer once, sorted, with a 64-bit count. Special tokens
+that texts spell are taken out, and what stands on either side of them is cut apart, as if it were two texts. The result
 depends on the content alone: not on the order of texts, nor on how they were dealt out to calls that `merge_counts`
 adds up. As both lists are sorted, what lies `between` two bounds can be merged without the rest.
 
@@ -60,7 +60,7 @@ class PieceCounts:
             yield self.data[begin:end].tobytes(), count
 
     def between(self, low: bytes, high: bytes | None = None) -> PieceCounts:
-        """Pieces from `low` on and below `high` (None: to the last), as views of this one's memory but for the edges."""
+        """Pieces from `low` on and below `high` (None: to the last); views of this one's memory, but for the edges."""
         first = self._rank(low)
         last = len(self) if high is None else max(first, self._rank(high))
         edges = self.edges[first : last + 1]
@@ -134,8 +134,8 @@ def _bytes_at(data, i, n):  # type: ignore[no-untyped-def]
 
 @piece
 def _key(data, begin, n):  # type: ignore[no-untyped-def]
-    """(low, high) of a piece: up to INLINE bytes are the key, of longer ones their hash and length, which two pieces may
-    share."""
+    """(low, high) of a piece: up to INLINE bytes are the key, of longer ones their hash and length, which two pieces
+    may share."""
     if n <= INLINE:
         return _bytes_at(data, begin, n), _bytes_at(data, begin + 8, n - 8) | U(n) << U(56)
     h = START
@@ -151,7 +151,7 @@ def _hash(low, high):  # type: ignore[no-untyped-def]
 
 @piece
 def _same(data, a, b, n):  # type: ignore[no-untyped-def]
-    for i in range(0, n, 8):
+    for i in range(0, n, 8):  # noqa: SIM110 # a kernel has no `all`
         if _bytes_at(data, a + i, n - i) != _bytes_at(data, b + i, n - i):
             return False
     return True
@@ -165,9 +165,9 @@ def _slot(slots, found, data, begin, n, low, high, h):  # type: ignore[no-untype
     while slots[at] != U(0):
         if slots[at] & ~INDEX == h & ~INDEX:
             known = (slots[at] & INDEX) - U(1)
-            if found[known, LOW] == low and found[known, HIGH] == high:
-                if n <= INLINE or _same(data, np.int64(found[known, FIRST]), begin, n):
-                    return at
+            same_key = found[known, LOW] == low and found[known, HIGH] == high
+            if same_key and (n <= INLINE or _same(data, np.int64(found[known, FIRST]), begin, n)):
+                return at
         at = (at + U(1)) & mask
     return at
 
