@@ -17,11 +17,8 @@ from pipeline.digest import digest
 from pipeline.errors import InputError
 from pipeline.tokenizer import (
     TokenizerConfig,
-    budgets,
-    chosen,
     encode_one,
     load,
-    shares,
     special_ids,
     train,
     transformers_config,
@@ -48,48 +45,6 @@ def tokenizer() -> Tokenizer:
 
 def merges(tokenizer: Tokenizer) -> list[list[str]]:
     return json.loads(tokenizer.to_str())["model"]["merges"]
-
-
-# The sample
-
-
-@settings(deadline=None)
-@given(
-    available=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**12), max_size=8),
-    total=st.integers(0, 10**12),
-    alpha=st.floats(0, 1),
-)
-def test_a_budget_is_never_more_than_there_is_and_never_wasted(available, total, alpha):
-    taken = budgets(available, total, alpha)
-    assert all(0 <= taken[lang] <= available[lang] for lang in available)
-    wanted = min(total, sum(available.values()))
-    assert wanted * (1 - 1e-9) - len(available) <= sum(taken.values()) <= wanted * (1 + 1e-9)
-
-
-def test_budgets_worked_by_hand():
-    # roots of 400, 100 and 4 go as 20 : 10 : 2; 128 bytes give 80, 40 and 8, but c has only 4; its 4 left go 2 : 1
-    assert budgets({"a": 400, "b": 100, "c": 4}, total=128, alpha=0.5) == {"a": 82, "b": 41, "c": 4}
-
-
-@pytest.mark.parametrize(("alpha", "taken"), [(1, {"a": 90, "b": 10}), (0, {"a": 50, "b": 50})])
-def test_alpha_1_is_natural_and_0_is_even(alpha, taken):
-    assert budgets({"a": 9000, "b": 1000}, 100, alpha) == taken
-
-
-def test_a_document_is_chosen_by_its_name_alone():
-    ids = [f"s/a#{i}" for i in range(4000)]
-    share = shares({"en": 1000, "sw": 100}, total=550, alpha=1.0)
-    assert share == {"en": 0.5, "sw": 0.5}
-    mask = chosen(ids, ["en"] * 4000, share, seed=7)
-    assert mask.tolist() == [bool(chosen([name], ["en"], share, seed=7)[0]) for name in ids]
-    assert 1850 < mask.sum() < 2150  # 2000, and 4.7 standard deviations of 31.6
-    assert (mask != chosen(ids, ["en"] * 4000, share, seed=8)).any()
-
-
-def test_shares_of_0_and_1_choose_none_and_all():
-    ids = [f"s/a#{i}" for i in range(1000)]
-    assert not chosen(ids, ["a"] * 1000, {"a": 0.0}, seed=0).any()
-    assert chosen(ids, ["a"] * 1000, {"a": 1.0}, seed=0).all()
 
 
 # Training
@@ -239,12 +194,6 @@ def test_settings_that_a_ready_tokenizer_would_ignore_are_refused(tokenizer, tmp
     path = save(tokenizer, tmp_path / "tokenizer.json")
     with pytest.raises(ValidationError, match="vocab_size would have no effect"):
         TokenizerConfig(path=path, vocab_size=500)
-
-
-def test_a_sample_that_the_trainer_cannot_count_is_refused_with_the_reason():
-    assert TokenizerConfig(sample="1GB").sample == 10**9
-    with pytest.raises(ValidationError, match="32 bits"):
-        TokenizerConfig(sample=10**9 + 1)
 
 
 def test_a_vocabulary_holds_at_least_the_bytes():
