@@ -48,7 +48,7 @@ class Ready:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise InputError(f"{path} cannot be read: {error}", hint="set tokenizer.path to a tokenizer.json") from error
+            raise InputError(f"{path} cannot be read: {error}", "set tokenizer.path to a tokenizer.json") from error
         found = hashlib.sha256(content).hexdigest()
         if self.sha256 not in (None, found):
             raise InputError(

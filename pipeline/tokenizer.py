@@ -11,7 +11,7 @@ a token that spells a special one: `</s>` written in a document stays four chara
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -156,9 +156,18 @@ def trained(pieces: PieceCounts, config: TokenizerConfig) -> Tokenizer:
     """Byte-level BPE from counted pieces: byte for byte the file that the public trainer makes of the same text."""
     learned = learn(pieces, config.vocab_size, config.min_frequency, config.max_token_length, config.limit_alphabet)
     chars = byte_chars()
-    first = len(SPECIALS)  # special tokens are told as text, all others as bytes
-    spelled = [*SPECIALS.values(), *("".join(map(chars.__getitem__, token)) for token in learned.tokens()[first:])]
-    merges = [(spelled[left], spelled[right]) for left, right, _ in learned.merges.tolist()]
+    tokens = ["".join(map(chars.__getitem__, token)) for token in learned.tokens()[len(SPECIALS) :]]
+    return _tokenizer([*SPECIALS.values(), *tokens], learned.merges)
+
+
+def smallest() -> Tokenizer:
+    """The tokenizer of no merges: special tokens and bytes."""
+    return _tokenizer([*SPECIALS.values(), *sorted(byte_chars())], np.zeros((0, 3), np.int32))
+
+
+def _tokenizer(spelled: Sequence[str], merged: np.ndarray) -> Tokenizer:
+    """From tokens in the order of their ids, and (m, 3) ids of what is merged, left and right."""
+    merges = [(spelled[left], spelled[right]) for left, right, _ in merged.tolist()]
     tokenizer = untrained()
     tokenizer.model = models.BPE(vocab={token: id_ for id_, token in enumerate(spelled)}, merges=merges)
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIALS.values()])
@@ -167,7 +176,11 @@ def trained(pieces: PieceCounts, config: TokenizerConfig) -> Tokenizer:
 
 def memory_to_train(pieces: int, size: int) -> int:
     """Bytes that learning from so many distinct pieces of so many bytes takes, the finished tokenizer included."""
-    shape = PieceCounts(np.broadcast_to(np.int64(0), pieces + 1), np.broadcast_to(np.uint8(0), size), np.broadcast_to(np.int64(1), pieces))
+    shape = PieceCounts(
+        np.broadcast_to(np.int64(0), pieces + 1),
+        np.broadcast_to(np.uint8(0), size),
+        np.broadcast_to(np.int64(1), pieces),
+    )
     gathering = 6 * (size + 24 * pieces)
     return VOCABULARY_MEMORY + max(gathering, size + 16 * pieces + bytes_to_learn(shape))
 

@@ -224,8 +224,10 @@ def _pruned(tokenizer: dict[str, Any] | None) -> list[Warning_]:
     gone = pieces["pruned"]
     part = share(gone["occurrences"] / pieces["occurrences"])
     head = f"The tokenizer learned without {count(gone['pieces'])} of {count(pieces['pieces'])} distinct pieces"
-    text = f"{head} ({part} of all that stand in the sample), none of them seen more than {plural(gone['seen'], 'time')}."
-    return [_say("warning", f"{text} `most_pieces` of the tokenizer allows more, where memory does.")]
+    text = (
+        f"{head} ({part} of all that stand in the sample), none of them seen more than {plural(gone['seen'], 'time')}"
+    )
+    return [_say("warning", f"{text}. `most_pieces` of the tokenizer allows more, where memory does.")]
 
 
 def _few_tokens(languages: Sequence[dict[str, Any]]) -> list[Warning_]:

@@ -35,6 +35,8 @@ LONG = 1_000_000  # bytes of a piece that is named in a mark, because a partitio
 MERGE_FACTOR, MERGE_BASE = 8, 50_000_000  # memory that merging takes for each byte of a partition's rows, and beside it
 ROW = 24  # bytes of a row beside its piece
 
+ROWS = pa.schema([("key", pa.uint64()), ("piece", pa.large_binary()), ("count", pa.int64())])
+
 Mark = dict[str, Any]
 
 
@@ -43,16 +45,12 @@ def write_counts(step: Step, shard: str, pieces: PieceCounts) -> tuple[Mark, dic
     keys = piece_keys(pieces.edges, pieces.data)
     order = np.argsort(keys, kind="stable")
     sizes = np.diff(pieces.edges)
-    table = _table(keys, _array(pieces), pieces.counts).take(pa.array(order))
+    table = pa.table([keys, _array(pieces), pieces.counts], schema=ROWS).take(pa.array(order))
     path = _counts_file(step, shard)
     long = np.flatnonzero(sizes > LONG)
-    told = {"rows": len(keys), "bytes": int(sizes.sum())}
+    told: Mark = {"rows": len(keys), "bytes": int(sizes.sum())}
     told["long"] = sorted(zip(keys[long].tolist(), sizes[long].tolist(), strict=True))
     return told, {path: write_table(path, table)}
-
-
-def _table(keys: np.ndarray, pieces: pa.Array, counts: np.ndarray) -> pa.Table:
-    return pa.table({"key": keys, "piece": pieces, "count": counts})
 
 
 def _array(pieces: PieceCounts) -> pa.Array:
@@ -81,7 +79,7 @@ def merge_pieces(folder: str, partition: int, partitions: int) -> dict[str, Any]
     step = Step(place(folder))
     files = [_counts_file(step, shard.key) for shard in Sampling.read(step).shards]
     low, high = range_of(partition, partitions)
-    table = _added(pa.concat_tables([_empty(), *(_between(path, low, high) for path in files)]))
+    table = _added(pa.concat_tables([ROWS.empty_table(), *(_between(path, low, high) for path in files)]))
     path = _merged_file(step, partition)
     counts, sizes = table.column("count").to_numpy(), pc.binary_length(table.column("piece")).to_numpy()
     values, which = np.unique(counts, return_inverse=True)
@@ -91,17 +89,13 @@ def merge_pieces(folder: str, partition: int, partitions: int) -> dict[str, Any]
     return {}
 
 
-def _empty() -> pa.Table:
-    return pa.table({"key": pa.array([], pa.uint64()), "piece": pa.array([], pa.large_binary()), "count": pa.array([], pa.int64())})  # fmt: skip
-
-
 def _between(path: Path, low: int, high: int) -> pa.Table:
     """Rows of a file whose keys are in [low, high)."""
     keys = read_table(path).column("key").to_numpy()  # mapped while it is searched
     begin = int(np.searchsorted(keys, np.uint64(low)))
     end = len(keys) if high == 2**64 else int(np.searchsorted(keys, np.uint64(high)))
     if begin == end:
-        return _empty()
+        return ROWS.empty_table()
     with RowFile(path, layout_of(path)) as file:
         return file.slice(begin, end)
 
@@ -109,7 +103,7 @@ def _between(path: Path, low: int, high: int) -> pa.Table:
 def _added(rows: pa.Table) -> pa.Table:
     """Each piece once, with the sum of its counts; sorted by key, then by the bytes."""
     grouped = rows.group_by(["key", "piece"], use_threads=False).aggregate([("count", "sum")])
-    grouped = grouped.rename_columns(["key", "piece", "count"])
+    grouped = grouped.rename_columns(ROWS.names)
     return grouped.sort_by([("key", "ascending"), ("piece", "ascending")])
 
 

@@ -1,8 +1,8 @@
 """The sample of a corpus that something is trained on: the documents that a coin chose, a file a shard.
 
-take(step, shard, before, columns, share, seed)   -> Table of `columns`; written beside the step, not sealed
-drawn(shard, before, columns, share, seed)        -> the same, with `doc` and `toss`, in the order of tosses; not written
-sample_file(step, key), sample_mark(key)             where it stands, and the mark that its task leaves
+take(step, shard, before, columns, share, seed) -> Table of `columns`; written beside the step, not sealed
+drawn(shard, before, columns, share, seed)      -> the same with `doc` and `toss`, in the order of tosses; not written
+sample_file(step, key), sample_mark(key)           where it stands, and the mark that its task leaves
 
 In the order of tosses, what is first does not hang on how shards were cut, nor on how they are named.
 """
@@ -44,9 +44,7 @@ def take(
     return taken, {path: write_table(path, taken)}
 
 
-def drawn(
-    shard: Shard, before: Sequence[str], columns: Sequence[str], share: dict[str, float], seed: int
-) -> pa.Table:
+def drawn(shard: Shard, before: Sequence[str], columns: Sequence[str], share: dict[str, float], seed: int) -> pa.Table:
     """The chosen documents of a shard by their tosses (of equal ones, by their numbers)."""
     docs = read_shard(shard, [Step(place(name)) for name in before], ["id", *columns])
     toss = tosses(docs.column("id").to_pylist(), seed)

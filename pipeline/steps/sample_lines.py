@@ -1,6 +1,6 @@
-"""Each distinct line of a sample once, wherever it stands: its keys, parted by ranges, and what stands elsewhere first.
+"""Each distinct line of a sample once, wherever it stands: its keys, parted by ranges, and what stands elsewhere.
 
-    keys        each shard      -> scratch/lines/<shard>.arrow          key, doc, toss: each distinct line, sorted by key
+    keys        each shard      -> scratch/lines/<shard>.arrow          key, doc, toss: each distinct line; by key
     settle      each partition  -> scratch/elsewhere/<partition>.arrow  key, doc: lines that go from a shard; by doc
     elsewhere   each shard      <- its own range of each partition
 
@@ -55,9 +55,7 @@ def settle_lines(folder: str, partition: int, partitions: int) -> dict[str, Any]
     lots = files.between(*range_of(partition, partitions), LOT)
     goes = pa.concat_tables([GOES.empty_table(), *map(_going, lots)])
     path = _elsewhere_file(step, partition)
-    step.mark(
-        task_name("lines", f"{partition:05d}"), {}, {path: write_table(path, goes.sort_by([(DOC, "ascending")]))}
-    )
+    step.mark(task_name("lines", f"{partition:05d}"), {}, {path: write_table(path, goes.sort_by([(DOC, "ascending")]))})
     return {}
 
 

@@ -1,4 +1,4 @@
-"""The step of the tokenizer: a sample of each language, its pieces counted, then merges learned; or a copy of a ready one.
+"""The step of the tokenizer: a sample of each language, its pieces counted, merges learned; or a copy of a ready one.
 
     sample   each shard      -> scratch/sample/<shard>.arrow, scratch/lines/<shard>.arrow    what the coin chose
     lines    each partition  -> scratch/elsewhere/<partition>.arrow    lines that stand elsewhere first
@@ -17,7 +17,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ from pipeline.tokenizer import TokenizerConfig, load, memory_to_train, special_i
 MODULE = "pipeline.steps.tokenizer"
 TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"
 SAMPLE_FACTOR = 4  # bytes a sampling task needs for each byte of the shard: it, what is taken, that in order
-COUNT_FACTOR, COUNT_BASE = 20, 50_000_000  # bytes a counting task needs for each byte of the sample, beside a part of it
+COUNT_FACTOR, COUNT_BASE = 20, 50_000_000  # bytes a counting task needs for each byte of the sample, beside one part
 PART = 4_000_000  # bytes of text whose pieces are counted at once; a longer document is a part of its own
 COPY_MEMORY = 300_000_000
 
@@ -101,16 +100,14 @@ class TokenizerWork:
         if absent := sorted(wanted - {lang for lang, size in self.available.items() if size}):
             there = ", ".join(lang for lang, size in self.available.items() if size) or "none"
             raise RunError(
-                f"tokenizer.languages wants text of {', '.join(absent)}, and there is no document of it; there are {there}",
+                f"tokenizer.languages wants {', '.join(absent)}, of which there is no document; there is {there}",
                 hint="take it out, or add a source of it",
             )
 
     def _sampling(self) -> Sampling:
         config = self.config
         taken = budgets(self.available, config.sample, config.alpha, dict(config.languages))
-        return Sampling(
-            self.corpus.shards, tuple(self.corpus.to_json()), shares(self.available, taken), config.seed
-        )
+        return Sampling(self.corpus.shards, tuple(self.corpus.to_json()), shares(self.available, taken), config.seed)
 
     def _over_shards(self, name: str, mark: Any, memory: Any, **more: Any) -> list[Task]:
         """A task for each shard that is still to do."""
@@ -165,20 +162,22 @@ class TokenizerWork:
 
     def _copy(self) -> Task:
         ready = self.config.ready
-        arguments = {"folder": str(self.step.folder), "path": ready.path, "revision": ready.revision, "sha256": ready.sha256}
-        return Task(f"{MODULE}:copy", arguments, memory=COPY_MEMORY)
+        pins = {"revision": ready.revision, "sha256": ready.sha256}
+        return Task(f"{MODULE}:copy", {"folder": str(self.step.folder), "path": ready.path, **pins}, memory=COPY_MEMORY)
 
     def manifest(self, step: Step) -> dict[str, Any]:
         """`about`: vocab_size (true), asked, merges, special_ids, pieces, and the sample of each language."""
         made = marked(step, "made")
         about = {**made["about"], "asked": None if self.config.path else self.config.vocab_size, "sample": {}}
         if self.config.path is None:
-            about |= {"sample": self._sampled(step), "repeated_lines": sum(mark["repeated"] for mark in self._counted())}
+            about["sample"] = self._sampled(step)
+            about["repeated_lines"] = sum(mark["repeated"] for mark in self._counted())
         return {**merged([made]), "about": about}
 
     def _sampled(self, step: Step) -> dict[str, dict[str, int]]:
         """{lang: {documents, bytes, once, available}}; `once` are the bytes of lines that count."""
-        out = {lang: {"documents": 0, "bytes": 0, "once": 0, "available": size} for lang, size in self.available.items()}
+        none = {"documents": 0, "bytes": 0, "once": 0}
+        out = {lang: {**none, "available": size} for lang, size in self.available.items()}
         for shard in self.corpus.shards:
             for lang, entry in marked(step, sample_mark(shard.key))["sample"].items():
                 out[lang]["documents"] += entry["documents"]
@@ -202,9 +201,7 @@ def sample_shard(folder: str, at: int, dedup_lines: bool) -> dict[str, Any]:
     files = {path: write_table(path, taken)}
     lines, more = write_keys(step, shard.key, taken) if dedup_lines else (0, {})
     longest = pc.max(pc.binary_length(taken.column("text"))).as_py() or 0
-    step.mark(
-        sample_mark(shard.key), {"sample": _by_language(taken), "lines": lines, "longest": longest}, files | more
-    )
+    step.mark(sample_mark(shard.key), {"sample": _by_language(taken), "lines": lines, "longest": longest}, files | more)
     return {"documents": shard.rows, "bytes": shard.bytes}
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import flags
@@ -38,6 +39,8 @@ def line_keys(texts: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray
 
 def once(texts: pa.Array | pa.ChunkedArray, keys: np.ndarray, spared: np.ndarray) -> tuple[pa.Array, int]:
     """n texts without lines that stand elsewhere, and how many were taken out, blank ones not counted."""
+    keys = keys.view()
+    keys.flags.writeable = False  # mapped ones are, and the kernel would be compiled for both
     marked = listed(texts, np.zeros(len(texts), np.uint64), 1, keys, spared)
     count = int(marked.sum())
     offsets, data = buffers(texts)
@@ -48,7 +51,7 @@ def once(texts: pa.Array | pa.ChunkedArray, keys: np.ndarray, spared: np.ndarray
 
 
 def _chosen(new: pa.Array, old: pa.Array) -> pa.Array:
-    return old if new.null_count == len(new) else new if not new.null_count else pa.compute.coalesce(new, old)
+    return old if new.null_count == len(new) else new if not new.null_count else pc.coalesce(new, old)
 
 
 def _edges(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +78,9 @@ def _batches(edges: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _texts(edges: np.ndarray, data: np.ndarray) -> pa.Array:
-    return pa.LargeStringArray.from_buffers(len(edges) - 1, pa.py_buffer(np.ascontiguousarray(edges)), pa.py_buffer(data))
+    return pa.LargeStringArray.from_buffers(
+        len(edges) - 1, pa.py_buffer(np.ascontiguousarray(edges)), pa.py_buffer(data)
+    )
 
 
 @kernel

@@ -25,7 +25,12 @@ def hub(tmp_path, monkeypatch):
     """A hub that has one file, and remembers what it was asked for."""
     path, asked = tmp_path / "cached.json", []
     path.write_bytes(CONTENT)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: asked.append((a, k)) or str(path))
+
+    def download(*args: object, **more: object) -> str:
+        asked.append((args, more))
+        return str(path)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     return asked
 
 
@@ -89,7 +94,9 @@ def test_what_is_neither_a_file_nor_a_name_is_told_as_a_missing_file(name):
         source_of(name)
 
 
-@pytest.mark.parametrize("error", [ConnectionError("no route\nmore"), FileNotFoundError("not cached"), ValueError("bad")])
+@pytest.mark.parametrize(
+    "error", [ConnectionError("no route\nmore"), FileNotFoundError("not cached"), ValueError("bad")]
+)
 def test_without_the_hub_the_error_says_what_to_do(monkeypatch, error):
     def fails(*_: object, **__: object) -> str:
         raise error

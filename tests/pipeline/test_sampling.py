@@ -96,7 +96,9 @@ def test_with_parts_too_no_budget_is_more_than_there_is(available, total, alpha,
     taken = budgets(available, total, alpha, parts)
     assert taken.keys() == available.keys()
     assert all(0 <= taken[lang] <= available[lang] for lang in available)
-    assert all(taken[lang] == min(in_bytes(part, total), available[lang]) for lang, part in parts.items() if lang in taken)
+    assert all(
+        taken[lang] == min(in_bytes(part, total), available[lang]) for lang, part in parts.items() if lang in taken
+    )
 
 
 @pytest.mark.parametrize(

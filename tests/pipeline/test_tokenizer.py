@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,14 +16,18 @@ from transformers import AutoTokenizer
 
 from pipeline.digest import digest
 from pipeline.errors import InputError
+from pipeline.text.piece_counts import count_pieces
 from pipeline.tokenizer import (
     TokenizerConfig,
     encode_one,
     load,
+    smallest,
     special_ids,
     train,
+    trained,
     transformers_config,
 )
+from tests.pipeline.public_trainer import publicly
 
 TEXTS = [
     "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience.",
@@ -59,6 +64,34 @@ def test_special_tokens_come_first_and_then_every_byte(tokenizer):
 
 def test_the_merges_are_those_they_always_were(tokenizer):
     assert digest(merges(tokenizer))[:16] == PINNED
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    texts=st.lists(st.text(alphabet="ab <s>/.\n中é", max_size=30), max_size=8),
+    vocab_size=st.integers(260, 290),
+    min_frequency=st.integers(1, 3),
+    max_token_length=st.none() | st.integers(2, 9),
+)
+def test_the_file_is_that_of_the_public_trainer_for_any_texts(texts, vocab_size, min_frequency, max_token_length):
+    config = TokenizerConfig(vocab_size=vocab_size, min_frequency=min_frequency, max_token_length=max_token_length)
+    made = trained(count_pieces(pa.array(texts, pa.large_string())), config)
+    assert made.to_str() == publicly(texts, vocab_size, min_frequency, max_token_length=max_token_length).to_str()
+
+
+def test_the_file_is_that_of_the_public_trainer_for_text_in_many_scripts():
+    assert train(TEXTS, 2000).to_str() == publicly(TEXTS, 2000).to_str()
+
+
+def test_a_limit_to_the_alphabet_leaves_all_bytes():
+    made = trained(count_pieces(pa.array(TEXTS)), TokenizerConfig(vocab_size=SIZE, limit_alphabet=256))
+    assert made.to_str() == train(TEXTS, SIZE).to_str() == publicly(TEXTS, SIZE, limit_alphabet=256).to_str()
+    with pytest.raises(ValidationError):
+        TokenizerConfig(limit_alphabet=255)  # a text with another byte could not be written
+
+
+def test_the_smallest_tokenizer_is_one_that_learned_nothing():
+    assert smallest().to_str() == publicly([], 260).to_str() == train([], 260).to_str()
 
 
 def test_neither_order_nor_cuts_of_the_texts_matter(tokenizer):

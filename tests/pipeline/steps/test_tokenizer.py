@@ -7,10 +7,10 @@ import pytest
 from pipeline.engine import Task, perform
 from pipeline.errors import RunError
 from pipeline.steps import partitions, pieces, sample_lines
-from pipeline.steps import tokenizer as steps
 from pipeline.steps.tokenizer import TokenizerWork, tokenizer_of
 from pipeline.store.step import faults
 from pipeline.tokenizer import TokenizerConfig, load, memory_to_train
+from tests.pipeline.public_trainer import publicly
 from tests.pipeline.steps.building import corpus_of, documents, kept_of, make, sealed, step
 
 COUNTS = {"en": 60, "fr": 12, "zh-hans": 3, "python": 9}
@@ -58,7 +58,9 @@ def test_what_a_stopped_training_left_is_made_again_if_it_was_harmed(tmp_path, f
         path.unlink()
     else:
         middle = len(content) // 2
-        path.write_bytes(content[:middle] + (b"" if harm == "cut" else bytes([content[middle] ^ 1]) + content[middle + 1 :]))
+        path.write_bytes(
+            content[:middle] + (b"" if harm == "cut" else bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        )
     assert make(work(tmp_path / "broken"))["digest"] == whole["digest"]
 
 
@@ -141,6 +143,15 @@ def test_partitions_of_any_size_give_the_same_tokenizer(tmp_path, monkeypatch):
     assert make(many)["digest"] == whole["digest"]
 
 
+@pytest.mark.parametrize("settings", [{}, {"min_frequency": 5}, {"max_token_length": 6}])
+def test_merges_are_those_of_the_public_trainer_on_the_same_sample(tmp_path, settings):
+    rows = documents(COUNTS)
+    made = of(tmp_path, rows, per_shard=10, vocab_size=600, dedup_lines=False, **settings)
+    make(made)
+    texts = [row["text"] for row in rows]
+    assert (made.step.folder / "tokenizer.json").read_text() == publicly(texts, 600, **settings).to_str(pretty=True)
+
+
 def test_pieces_beyond_the_bound_are_left_out_on_record(tmp_path):
     made = work(tmp_path, TokenizerConfig(vocab_size=330, most_pieces=60))
     about = make(made)["about"]["pieces"]
@@ -162,7 +173,7 @@ def test_languages_get_what_the_config_fixes(tmp_path):
 
 def test_a_language_that_does_not_occur_is_refused_with_those_that_do(tmp_path):
     config = TokenizerConfig.model_validate({"languages": {"sw": "5MB", "en": "1MB", "zu": 0}})
-    with pytest.raises(RunError, match=r"wants text of sw, .* there are en, fr, python, zh-hans"):
+    with pytest.raises(RunError, match=r"wants sw, .* there is en, fr, python, zh-hans"):
         make(work(tmp_path, config))
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pipeline.text import sample_lines
 from pipeline.text.sample_lines import line_keys, once
 
-LINES = st.sampled_from(["a", "b", " a", "a\t", "ab", "", " ", "\u3000", "\u00e9", "中文。", "🙂", "\u0301", "\0", "a\r"])
+LINES = st.sampled_from(
+    ["a", "b", " a", "a\t", "ab", "", " ", "\u3000", "\u00e9", "中文。", "🙂", "\u0301", "\0", "a\r"]
+)
 DOCUMENTS = st.lists(st.lists(LINES, max_size=6).map("\n".join), max_size=6)
 
 
@@ -41,7 +43,9 @@ def twin(documents: list[str], gone: set[str]) -> tuple[list[str], int]:
 def test_what_stays_of_any_texts_is_what_plain_python_leaves(documents, gone):
     texts = texts_of(documents)
     keys, rows = line_keys(texts)
-    firsts = [next(i for i, t in enumerate(documents) if bare in map(stripped, t.split("\n"))) for bare in _all(documents)]
+    firsts = [
+        next(i for i, t in enumerate(documents) if bare in map(stripped, t.split("\n"))) for bare in _all(documents)
+    ]
     assert sorted(rows.tolist()) == sorted(firsts)
     spared = ~np.isin(keys, line_keys(texts_of(sorted(gone)))[0])
     new, count = once(texts, keys, spared)
