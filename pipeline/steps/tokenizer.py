@@ -58,6 +58,7 @@ SAMPLE_FACTOR = 4  # bytes a sampling task needs for each byte of the shard: it,
 COUNT_FACTOR, COUNT_BASE = 20, 50_000_000  # bytes a counting task needs for each byte of the sample, beside one part
 PART = 4_000_000  # bytes of text whose pieces are counted at once; a longer document is a part of its own
 COPY_MEMORY = 300_000_000
+LEARNED_BY = ("vocab_size", "min_frequency", "max_token_length", "limit_alphabet")  # settings that `learn` goes by
 
 
 @dataclass
@@ -156,7 +157,7 @@ class TokenizerWork:
             "folder": str(self.step.folder),
             "partitions": partitions,
             "bound": bound.to_json(),
-            "config": self.config.parameters(),
+            "settings": self.config.model_dump(include=set(LEARNED_BY)),
         }
         return Task(f"{MODULE}:learn", arguments, memory=memory_to_train(bound.pieces, bound.bytes))
 
@@ -233,11 +234,11 @@ def _counted_in_parts(texts: pa.ChunkedArray) -> PieceCounts:
     return merge_counts([count_pieces(texts.slice(a, b - a)) for a, b in pairwise(bounds) if b > a])
 
 
-def learn(folder: str, partitions: int, bound: dict[str, int], config: dict[str, Any]) -> dict[str, Any]:
+def learn(folder: str, partitions: int, bound: dict[str, int], settings: dict[str, Any]) -> dict[str, Any]:
     """Task: learns merges from the pieces of all shards."""
     step = Step(place(folder))
     counts, about = pieces.gathered(step, partitions, pieces.Bound(**bound))
-    tokenizer = trained(counts, TokenizerConfig.model_validate(config))
+    tokenizer = trained(counts, TokenizerConfig(**settings))
     return _finish(step, tokenizer.to_str(pretty=True).encode(), pieces=about)
 
 

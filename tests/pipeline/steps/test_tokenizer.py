@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine import Task, perform
+from pipeline.engine.local import WORKER_BASE
 from pipeline.errors import RunError
 from pipeline.steps import partitions, pieces, sample_lines
 from pipeline.steps.tokenizer import TokenizerWork, tokenizer_of
 from pipeline.store.step import faults
-from pipeline.tokenizer import TokenizerConfig, load, memory_to_train
+from pipeline.tokenizer import MOST_PIECES, TokenizerConfig, load, memory_to_train
 from tests.pipeline.public_trainer import publicly
 from tests.pipeline.steps.building import corpus_of, documents, kept_of, make, sealed, step
 
@@ -171,10 +172,23 @@ def test_languages_get_what_the_config_fixes(tmp_path):
     assert sample["python"]["bytes"] > 0  # what French has not is left to the others
 
 
+def test_a_sample_of_nothing_gives_the_bytes_alone_and_says_so(tmp_path):
+    about = make(work(tmp_path, TokenizerConfig.model_validate({"sample": 5000, "languages": {"en": "1B", "fr": 0}})))
+    assert about["about"]["sample"]["fr"]["bytes"] == 0
+    none = make(work(tmp_path / "none", TokenizerConfig(sample=0)))["about"]
+    assert none["vocab_size"] == 260 and none["pieces"]["pieces"] == 0
+    assert all(entry["documents"] == 0 for entry in none["sample"].values())
+
+
 def test_a_language_that_does_not_occur_is_refused_with_those_that_do(tmp_path):
     config = TokenizerConfig.model_validate({"languages": {"sw": "5MB", "en": "1MB", "zu": 0}})
     with pytest.raises(RunError, match=r"wants sw, .* there is en, fr, python, zh-hans"):
         make(work(tmp_path, config))
+
+
+def test_the_bound_that_is_set_by_default_fits_in_four_gigabytes():
+    shortest = 8  # bytes of a piece on average; measured on text in many languages and code: 17
+    assert memory_to_train(MOST_PIECES // shortest, MOST_PIECES) + WORKER_BASE < 4_000_000_000
 
 
 def test_learning_says_what_memory_it_needs_before_it_starts(tmp_path):
