@@ -77,7 +77,8 @@ def _letters(pieces: PieceCounts, initial: bytes, limit: int | None) -> list[int
     _count_bytes(pieces.edges, pieces.data, pieces.counts, counts)
     letters = [byte for byte in BYTE_ORDER if byte in initial or counts[byte] > 0]
     if limit is not None and len(letters) > limit:
-        kept = sorted(letters, key=lambda byte: (byte not in initial, -counts[byte], BYTE_ORDER.index(byte)))[:limit]
+        # those asked for are all worth the same; `sorted` leaves equals in their order
+        kept = sorted(letters, key=lambda byte: -np.inf if byte in initial else -counts[byte])[:limit]
         letters = [byte for byte in BYTE_ORDER if byte in kept]
     return letters
 
@@ -87,6 +88,20 @@ def _count_bytes(edges, data, counts, out):  # type: ignore[no-untyped-def]
     for p in range(len(counts)):
         for i in range(edges[p], edges[p + 1]):
             out[data[i]] += counts[p]
+
+
+def most_frequent(edges: np.ndarray, data: np.ndarray) -> int:
+    """How many places the pair has, of two bytes, that stands in more places than others: no pair has more of them."""
+    places = np.zeros((256, 256), np.int64)
+    _count_pairs(edges, data, places)
+    return int(places.max())
+
+
+@kernel
+def _count_pairs(edges, data, out):  # type: ignore[no-untyped-def]
+    for p in range(len(edges) - 1):
+        for i in range(edges[p], edges[p + 1] - 1):
+            out[data[i], data[i + 1]] += 1
 
 
 @kernel
@@ -123,11 +138,14 @@ def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int) -> State:
     _check(pieces.counts[order], symbols[order])
     cells, firsts = np.empty(total + len(order) + 1, np.int32), np.empty(len(order) + 1, np.int32)
     _lay(pieces.edges, pieces.data, alphabet.byte_ids, order, cells, firsts)
-    weights, where = np.unique(pieces.counts[order], return_index=True)
+    counts = pieces.counts[order]
+    where = np.flatnonzero(np.diff(counts, prepend=0))
+    weights, bounds = counts[where], firsts[where]
+    del counts, order, symbols
     tokens = max(len(alphabet.tokens), min(vocab_size, len(alphabet.tokens) + total)) + 1
-    state = _empty(cells, firsts, firsts[where], weights, tokens, total - len(order))
+    state = _empty(cells, firsts, bounds, weights, tokens)
     _begin_tokens(state, alphabet)
-    counts, places = np.zeros((256, 256), np.int64), np.zeros((256, 256), np.int64)
+    counts, places = np.zeros((2, 256, 256), np.int64)
     letters = np.full(len(alphabet.tokens), NONE, np.int32)
     letters[alphabet.byte_ids[alphabet.byte_ids != NONE]] = np.flatnonzero(alphabet.byte_ids != NONE)
     _begin_pairs(state, letters, counts, places)
@@ -141,12 +159,10 @@ def _check(counts: np.ndarray, symbols: np.ndarray) -> None:
         raise ValueError(f"{symbols.sum():,} symbols in pieces are more than training has places for: 700 million")
 
 
-def _empty(
-    cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: np.ndarray, tokens: int, pairs: int
-) -> State:
-    """With room for `pairs` places, and the first lots."""
-    slots = slots_for(min(pairs, 1 << 16))
-    lots = slots * 3 // 4
+def _empty(cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: np.ndarray, tokens: int) -> State:
+    """With room for the first lots."""
+    pairs = len(cells) + 1 - 2 * len(pieces)
+    lots = min(pairs, 1 << 16)
     n = np.zeros(10, np.int64)
     n[LEVEL], n[PENDING] = BUCKETS, -1
     return State(
@@ -165,8 +181,8 @@ def _empty(
         firsts=np.zeros(lots + 1, np.int32),
         older=np.empty(lots, np.int32),
         following=np.empty(lots, np.int32),
-        table=np.zeros(slots, np.uint64),
-        places=np.empty(pairs, np.int32),
+        table=np.zeros(slots_for(lots), np.uint64),
+        places=np.empty(3 * pairs, np.int32),  # no memory before it is written
         buckets=np.full(BUCKETS, NONE, np.int32),
         heap=np.empty(lots, np.int32),
         heap_counts=np.empty(lots, np.int64),

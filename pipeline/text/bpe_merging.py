@@ -31,7 +31,6 @@ from pipeline.text.bpe_state import (
     MORE_GATHERED,
     MORE_LOTS,
     MORE_MERGES,
-    MORE_PLACES,
     NEED,
     PENDING,
     PLACES,
@@ -41,7 +40,7 @@ from pipeline.text.bpe_state import (
     slot_of,
 )
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.hashing import BASE, mix
+from pipeline.text.hashing import mix
 
 U = np.uint64
 LEFT_GOES, RIGHT_GOES, LEFT_COMES, RIGHT_COMES = range(4)  # columns of State.sums: p of (p, x), n of (y, n), ...
@@ -79,7 +78,6 @@ def _wants(s, lot):  # type: ignore[no-untyped-def]
     width = s.lengths[np.int64(s.pairs[lot] >> U(32))] + s.lengths[np.int64(s.pairs[lot] & LOW)]
     for what, need, room in (
         (MORE_LOTS, n[LOTS] + made, len(s.pairs)),
-        (MORE_PLACES, n[PLACES] + 2 * places, len(s.places)),
         (MORE_EVENTS, places, len(s.events)),
         (MORE_GATHERED, places if several else 0, len(s.gathered)),
         (MORE_BYTES, n[BYTES] + width, len(s.token_bytes)),

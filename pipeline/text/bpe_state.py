@@ -26,7 +26,7 @@ EDGE, GONE = np.iinfo(np.int32).min, -1  # cells: between pieces; of a token tha
 NONE, DEAD = -1, -2  # in `following`: the last of its bucket; in no queue, for its places were merged
 BUCKETS = 1 << 16  # lots of a lower count than this need no heap
 LOTS, PLACES, HEAP, ACTIVE, LEVEL, TOKENS, MERGES, BYTES, PENDING, NEED = range(10)  # numbers of State.n
-DONE, MORE_LOTS, MORE_PLACES, MORE_EVENTS, MORE_GATHERED, MORE_BYTES, MORE_MERGES = range(7)  # what a kernel asks for
+DONE, MORE_LOTS, MORE_EVENTS, MORE_GATHERED, MORE_BYTES, MORE_MERGES = range(6)  # what a kernel asks for
 MOST = np.iinfo(np.int32).max
 LOW = U(0xFFFFFFFF)
 
@@ -49,8 +49,8 @@ class State(NamedTuple):
     firsts: np.ndarray  # grows; (L + 1,) int32: the first of its places
     older: np.ndarray  # grows; (L,) int32: a pair's lot before this one; of its first the newest, which may be itself
     following: np.ndarray  # grows; (L,) int32: the next lot in the same bucket, NONE or DEAD
-    table: np.ndarray  # grows; a power of two, uint64: first lots by pair: part of its hash << 32 | lot + 1; 0 is free
-    places: np.ndarray  # grows; int32: cells where the left token of a pair begins, or began
+    table: np.ndarray  # grows; uint64: first lots by pair: part of its hash << 32 | lot + 1; 0 is free
+    places: np.ndarray  # (3 (S - W),) int32: cells where the left token of a pair begins, or began
     buckets: np.ndarray  # (BUCKETS,) int32: a lot of this count
     heap: np.ndarray  # grows; (L,) int32: lots of higher counts, or that were told too late for their bucket
     heap_counts: np.ndarray  # grows; (L,) int64
@@ -72,18 +72,20 @@ def pair_of(left: int, right: int) -> np.uint64:
 def slot_of(table, pairs, pair):  # type: ignore[no-untyped-def]
     """Where the pair's first lot stands in the table, or the free slot where it would."""
     h = mix(pair)
-    mask = U(len(table) - 1)
-    at = h & mask
+    size = U(len(table))
+    at = (h >> U(32)) * size >> U(32)
     while table[at] != U(0):
-        if table[at] & ~LOW == h & ~LOW and pairs[np.int64(table[at] & LOW) - 1] == pair:
+        if table[at] & ~LOW == h << U(32) and pairs[(table[at] & LOW) - U(1)] == pair:
             return at
-        at = (at + U(1)) & mask
+        at += U(1)
+        if at == size:
+            at = U(0)
     return at
 
 
 @piece
 def put(table, slot, pair, lot):  # type: ignore[no-untyped-def]
-    table[slot] = (mix(pair) & ~LOW) | U(lot + 1)
+    table[slot] = mix(pair) << U(32) | U(lot + 1)
 
 
 @kernel
@@ -95,43 +97,49 @@ def _again(table, pairs, lots):  # type: ignore[no-untyped-def]
 
 
 def grown(s: State, what: int) -> State:
-    """The same with more room of the kind that a kernel asked for; `n[NEED]` says how much there has to be."""
+    """The same with more room of the kind that a kernel asked for; `n[NEED]` says how much there has to be. Raises
+    `ValueError` where that is more than is promised."""
     n, need = s.n, int(s.n[NEED])
-    if need > MOST:
-        raise ValueError("more than 2^31 places of pairs: train on fewer pieces")
     if what == MORE_LOTS:
         return _with_lots(s, need)
-    if what == MORE_PLACES:
-        return s._replace(places=_longer(s.places, n[PLACES], max(need, len(s.places) * 5 // 4)))
     if what == MORE_EVENTS:
         return s._replace(events=np.empty((need, 4), np.int32))
     if what == MORE_GATHERED:
-        return s._replace(gathered=np.empty(2 * need, np.int32))
+        return s._replace(gathered=np.empty(need, np.int32))
     if what == MORE_BYTES:
         return s._replace(token_bytes=_longer(s.token_bytes, n[BYTES], 2 * need))
     assert what == MORE_MERGES
     return s._replace(merges=_longer(s.merges, n[MERGES], 2 * need))
 
 
-def _with_lots(s: State, need: int) -> State:
-    size = slots_for(need)
-    room, lots = size * 3 // 4, int(s.n[LOTS])
-    s = s._replace(table=np.zeros(0, np.uint64), pairs=_longer(s.pairs, lots, room))
-    s = s._replace(table=np.zeros(size, np.uint64), counts=_longer(s.counts, lots, room))
-    _again(s.table, s.pairs, lots)
-    return s._replace(
-        firsts=_longer(s.firsts, lots + 1, room + 1),
-        older=_longer(s.older, lots, room),
-        following=_longer(s.following, lots, room),
-        heap=_longer(s.heap, s.n[HEAP], room),
-        heap_counts=_longer(s.heap_counts, s.n[HEAP], room),
-        active=_longer(s.active, s.n[ACTIVE], room),
-    )
+def most_lots(symbols: int, tokens: int) -> int:
+    """Lots that there may be: text makes 0.2 a symbol, random base64 0.6; the rest is for what is small."""
+    return symbols * 3 // 4 + 2 * tokens + (1 << 20)
 
 
 def slots_for(lots: int) -> int:
-    """A power of two of which so many lots take three quarters at most."""
-    return 1 << max(4, (lots * 4 // 3).bit_length())
+    """Slots of which so many lots take three quarters at most."""
+    return 16 + lots * 4 // 3
+
+
+def _with_lots(s: State, need: int) -> State:
+    symbols = len(s.cells) - len(s.pieces)
+    most = most_lots(symbols, len(s.lengths))
+    if need > most:
+        raise ValueError(
+            f"{symbols:,} symbols make more than {most:,} different pairs, as no text does: leave out what is random, "
+            "or ask for fewer tokens"
+        )
+    room, lots = min(need * 3 // 2, most), int(s.n[LOTS])
+    s = s._replace(table=np.zeros(0, np.uint64), pairs=_longer(s.pairs, lots, room))
+    s = s._replace(table=np.zeros(slots_for(room), np.uint64))
+    _again(s.table, s.pairs, lots)
+    for name, used in [
+        *(("counts", lots), ("firsts", lots + 1), ("older", lots), ("following", lots)),
+        *(("heap", s.n[HEAP]), ("heap_counts", s.n[HEAP]), ("active", s.n[ACTIVE])),
+    ]:
+        s = s._replace(**{name: _longer(getattr(s, name), used, room + 1)})
+    return s
 
 
 def _longer(array: np.ndarray, used: int, room: int) -> np.ndarray:

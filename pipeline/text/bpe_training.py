@@ -23,13 +23,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.text.bpe_begin import Alphabet, begin
+from pipeline.text.bpe_begin import Alphabet, begin, most_frequent
 from pipeline.text.bpe_merging import learn_on
-from pipeline.text.bpe_state import BYTES, DONE, MERGES, TOKENS, State, grown
+from pipeline.text.bpe_state import BYTES, DONE, MERGES, TOKENS, State, grown, most_lots
 from pipeline.text.piece_counts import SPECIALS, PieceCounts
 
 EVERY_BYTE = bytes(range(256))
 UNBOUNDED = 1 << 62
+BLOOM = 250_680  # tokens
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,11 @@ def _learned(s: State) -> Learned:
     return Learned(merges[np.sort(last)], s.token_edges[: s.n[TOKENS] + 1].copy(), s.token_bytes[: s.n[BYTES]].copy())
 
 
-def bytes_to_learn(pieces: PieceCounts) -> int:
-    """Memory that `learn` needs beside the pieces, at most."""
-    symbols = len(pieces.data)
-    return 10_000_000 + 60 * symbols + 20 * len(pieces)
+def bytes_to_learn(pieces: PieceCounts, vocab_size: int = BLOOM) -> int:
+    """Memory that `learn` needs beside the pieces, at most: 70 bytes for each symbol (a byte of a piece), 60 for each
+    piece, 200 for each token. Text takes 30 for a symbol; the rest is for pieces of many different pairs."""
+    symbols, longest = len(pieces.data), int(np.diff(pieces.edges).max(initial=0))
+    tokens = min(vocab_size, 512 + symbols)
+    lots = most_lots(symbols, tokens)
+    most_places = most_frequent(pieces.edges, pieces.data)
+    return 2_000_000 + 16 * symbols + 60 * len(pieces) + 68 * lots + 40 * most_places + 200 * tokens + 6 * longest
