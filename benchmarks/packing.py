@@ -129,7 +129,9 @@ def row(work: str, unit: str, value: float, who: str = "seedbed", higher: bool =
 
 
 def peer(who: str, scratch: Path, cache: Path, megabytes: float, rounds: int) -> list[dict[str, Any]]:
-    python = python_of("datatrove", ["datatrove==0.10.1", "tokenizers"], cache) if who == "datatrove" else sys.executable
+    python = (
+        python_of("datatrove", ["datatrove==0.10.1", "tokenizers"], cache) if who == "datatrove" else sys.executable
+    )
     script = str(Path(__file__).with_name("packing_peer.py"))
     runs = []
     for _ in range(rounds):

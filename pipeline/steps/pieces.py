@@ -26,7 +26,7 @@ from pipeline.steps.partitions import PARTITION_BYTES, range_of, task_name
 from pipeline.steps.sample import Sampling
 from pipeline.store.files import FileInfo, read_table, write_table
 from pipeline.store.place import place
-from pipeline.store.rows import RowFile, layout_of
+from pipeline.store.rows import RowFile
 from pipeline.store.step import Step
 from pipeline.text.buffers import buffers
 from pipeline.text.piece_counts import PieceCounts, merge_counts
@@ -95,12 +95,9 @@ def merge_pieces(folder: str, partition: int, partitions: int) -> dict[str, Any]
 
 def _between(path: Path, low: int, high: int) -> pa.Table:
     """Rows of a file whose keys are in [low, high)."""
-    keys = read_table(path).column("key").to_numpy()  # mapped while it is searched
-    begin = int(np.searchsorted(keys, np.uint64(low)))
-    end = len(keys) if high == 2**64 else int(np.searchsorted(keys, np.uint64(high)))
-    if begin == end:
-        return ROWS.empty_table()
-    with RowFile(path, layout_of(path)) as file:
+    with RowFile(path) as file:
+        bounds = [bound for bound in (low, high) if bound < 2**64]
+        begin, end = [*file.search("key", np.array(bounds, np.uint64)).tolist(), file.rows][:2]
         return file.slice(begin, end)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.pack import lay_rows
 from pretrain.data import Steps
-from pretrain.order import Order
+from pretrain.order import Order, Stage
 from pretrain.schedule import Batches
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
@@ -40,7 +40,7 @@ def seam_of(folder, documents, mode) -> Seam:
 def loaded(seam: Seam):
     """The batch of all rows."""
     rows = seam.rows("train")
-    return Steps(seam, Order(rows, rows, 0), Batches(rows["en"]), (0, 1))[0]
+    return Steps(seam, Order(rows, [Stage(0, rows)], 0), Batches(rows["en"]), (0, 1))[0]
 
 
 @MODES
