@@ -3,9 +3,9 @@
     step -> {"ids": (R, T) int32, "targets": (R, T) int32, "languages": (R,), "tokens": (R,), ...}
 
 At position j a row predicts token j + 1 of a packed row; targets in the padding are -100, and so are those where a
-document goes on that began in another row (see docs/packing.md). Which samples a step takes
-follows from its number alone (schedule.py), which row stands at a sample from (seed, weights, sample) (order.py):
-prefetching, workers and restarts cannot move anything. Never shuffles, never counts what it has given out.
+document goes on that began in another row (docs/packing.md). Which samples a step takes follows from its number alone
+(schedule.py), which row stands at a sample from (seed, weights, sample) (order.py): prefetching, workers and restarts
+cannot move anything. Never shuffles, never counts what it has given out.
 """
 
 from __future__ import annotations
