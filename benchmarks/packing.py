@@ -5,7 +5,8 @@
 All in one call, one after another, one process each, on the same token lists; medians of CPU seconds over `--rounds`,
 which a busy machine disturbs less than the clock. Of seedbed, "shuffle" is survey, settle and scatter; "rows" is to
 sort, lay, write, flush and digest; both together are what the peers do. datatrove runs in an environment of its own;
-Megatron's is its method, written down in packing_peer.py, and labelled so.
+Megatron's is its method, written down in packing_peer.py, and labelled so. A row that a peer reads is one array of
+int64, as it hands it to torch; seedbed's is two of int32, of which one has -100 where nothing is to be predicted.
 """
 
 import argparse
@@ -115,7 +116,7 @@ def ours(corpus: Corpus, tokenizer: Step, scratch: Path, megabytes: float, round
             row(f"shuffle, {mode}", SPEED, megabytes / statistics.median(shuffle)),
             row(f"shuffled rows, {mode}", SPEED, megabytes / statistics.median(both)),
             row(f"random rows as views, {mode}", READING, random_reads(seam, lambda part, i: part.tokens(i))),
-            row(f"random rows as ids and targets, {mode}", READING, random_reads(seam, row_tensors)),
+            row(f"random rows as arrays, {mode}", READING, random_reads(seam, row_tensors)),
             row(f"random rows by datasets, {mode}", READING, from_file(step.folder)),
             row(f"padding, {mode}", "% of the room", 100 * about["padding_share"], higher=False),
             row(f"documents cut, {mode}", "%", 100 * about["cut"] / about["documents"], higher=False),
@@ -141,7 +142,7 @@ def peer(who: str, scratch: Path, cache: Path, megabytes: float, rounds: int) ->
     written, read = (statistics.median(run[what] for run in runs) for what in ("seconds", "random"))
     return [
         row("shuffled rows, concat", SPEED, megabytes / written, name),
-        row("random rows as ids and targets, concat", READING, read, name),
+        row("random rows as arrays, concat", READING, read, name),
     ]
 
 

@@ -212,7 +212,7 @@ class MappedFile:
         return which, row - self._batch_starts[which]
 
     def numbers(self, column: str, row: int) -> np.ndarray:
-        """The list of numbers in a row of `column`: a view, 200 times as fast as `cell`."""
+        """The list of numbers in a row of `column`: a view, where `cell` makes an object of each."""
         if column not in self._lists:
             chunks = self._table.column(column).chunks
             self._lists[column] = [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in chunks]
