@@ -71,20 +71,6 @@ def test_no_document_ends_before_its_end(encoder, texts):
         assert ids.index(EOS) == len(ids) - 1
 
 
-@settings(deadline=None)
-@given(texts=st.lists(ANY, max_size=8), size=st.integers(1, 60))
-def test_batches_change_no_id(tokenizer, encoder, texts, size):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encode, "BATCH_BYTES", size)
-        assert encoded(encoder, texts) == oracle(tokenizer, texts)
-
-
-def test_a_batch_is_as_large_as_allowed_or_one_text(monkeypatch):
-    monkeypatch.setattr(encode, "BATCH_BYTES", 6)
-    # texts of 3, 3, 14, 1 and 5 bytes, in memory that begins elsewhere
-    assert list(encode._batches(np.array([100, 103, 106, 120, 121, 126]))) == [(0, 2), (2, 3), (3, 5)]
-
-
 def test_layouts_of_arrow_change_no_id(tokenizer, encoder):
     whole = pa.array(["left out", *TEXTS, "left out"], pa.string())
     cut = whole.slice(1, len(TEXTS))
@@ -135,5 +121,4 @@ def test_a_large_text_gets_the_ids_of_its_parts(encoder):
     many = "".join(f" {text}" for _ in range(2000))
     (whole,) = encoded(encoder, [many])
     (once,) = encoded(encoder, [f" {text}"])
-    assert len(many.encode()) > encode.BATCH_BYTES / 2
     assert whole == once[:-1] * 2000 + [EOS]
