@@ -17,8 +17,9 @@ import numpy as np
 from pipeline.text.bpe import SHORT, Merges, heap_for, merged, short_keys
 from pipeline.text.compiling import kernel
 from pipeline.text.pretokens import CLASSES, LONG, piece_end
-from pipeline.text.token_cache import CACHED, TokenCache, keep, key_of, recall, slot_of
+from pipeline.text.token_cache import CACHED, TokenCache, fetch, keep, key_of, recall, slot_of
 
+GROUP = 64  # pieces that are looked up at once: while one is, the slots of others are on their way from memory
 SLACK = 3  # a slot of the cache is written out whole
 _TEXT, _BYTE, _AT = range(3)  # where a kernel goes on that had to stop: text, byte in the data, place in the ids
 
@@ -49,26 +50,37 @@ def _encode(
     ids, eos,
 ):  # type: ignore[no-untyped-def]  # fmt: skip
     """Goes on at `state`. Returns 0 at the end, or the bytes of a piece for which the heap is too small."""
+    ends, words = np.empty(GROUP, np.int64), np.empty((GROUP, 3), np.uint64)  # hash and key of each
     begin, at = state[_BYTE], state[_AT]
     for text in range(state[_TEXT], len(offsets) - 1):
         stop = offsets[text + 1]
         while begin < stop:
-            end = piece_end(data, begin, stop, classes, long)
-            n = end - begin
-            if n > CACHED:
-                if n > SHORT and 2 * n > len(heap):
-                    state[_TEXT], state[_BYTE], state[_AT] = text, begin, at
-                    return n
-                at += merged(data, begin, n, of_bytes, seen, table, made, tokens, keys, heap, ids, at)
-            else:
-                h, low, high = key_of(data, begin, n)
-                slot = slot_of(slots, h, low, high)
-                count = recall(slots, ring, written, slot, low, high, data, begin, n, ids, at)
-                if count == 0:
-                    count = merged(data, begin, n, of_bytes, seen, table, made, tokens, keys, heap, ids, at)
-                    keep(slots, ring, written, slot, low, high, data, begin, n, ids, at, count)
-                at += count
-            begin = end
+            group, end = 0, begin
+            while group < GROUP and end < stop:
+                first, end = end, piece_end(data, end, stop, classes, long)
+                ends[group] = end
+                if end - first <= CACHED:
+                    h, low, high = key_of(data, first, end - first)
+                    fetch(slots, h)
+                    words[group, 0], words[group, 1], words[group, 2] = h, low, high
+                group += 1
+            for i in range(group):
+                end = ends[i]
+                n = end - begin
+                if n > CACHED:
+                    if n > SHORT and 2 * n > len(heap):
+                        state[_TEXT], state[_BYTE], state[_AT] = text, begin, at
+                        return n
+                    at += merged(data, begin, n, of_bytes, seen, table, made, tokens, keys, heap, ids, at)
+                else:
+                    h, low, high = words[i, 0], words[i, 1], words[i, 2]
+                    slot = slot_of(slots, h, low, high)
+                    count = recall(slots, ring, written, slot, low, high, data, begin, n, ids, at)
+                    if count == 0:
+                        count = merged(data, begin, n, of_bytes, seen, table, made, tokens, keys, heap, ids, at)
+                        keep(slots, ring, written, slot, low, high, data, begin, n, ids, at, count)
+                    at += count
+                begin = end
         ids[at] = eos
         at += 1
         edges[text + 1] = at
