@@ -34,7 +34,6 @@ PLAIN = {  # settings of a BPE model under which merging bytes by the table is a
 }
 
 
-
 class Encoder:
     """Encodes with one tokenizer; `by_kernel` says whether kernels do it. Keeps what it learned of words for the next
     texts, and is not to be used by two threads at once. Raises InputError where a token id has more than 31 bits."""
@@ -45,6 +44,7 @@ class Encoder:
                 f"the tokenizer has the token id {largest:,}, and ids are stored in 32 bits with a sign",
                 hint="number its tokens anew, or train a tokenizer",
             )
+        self.vocab_size = tokenizer.get_vocab_size()
         merges = _merges(tokenizer)
         self.eos: int = special_ids(tokenizer)["eos"]
         self._words = None if merges is None else Words(merges, TokenCache.empty())

@@ -41,7 +41,9 @@ def without_cache(texts: list[str] | list[bytes]) -> list[list[int]]:
 
 
 @settings(deadline=None)
-@given(batches=st.lists(TEXTS, min_size=1, max_size=4), slots=st.sampled_from([4, 16]), ring=st.sampled_from([256, 512]))
+@given(
+    batches=st.lists(TEXTS, min_size=1, max_size=4), slots=st.sampled_from([4, 16]), ring=st.sampled_from([256, 512])
+)
 def test_a_cache_that_is_far_too_small_changes_no_token(batches, slots, ring):
     kept = words(slots, ring)
     for texts in batches:
