@@ -5,13 +5,13 @@
     python benchmarks/tokenizer.py runs/corpora/docs.jsonl runs/corpora/code.jsonl --exact --peers     # ids alone
 
 Input is JSON lines with a field `text`. The tokenizer, 250,680 tokens, is trained once with `tokenizers` on --train-mb
-of the input by lot and kept in --cache (or --tokenizer names one). Documents by lot up to --limit-mb are encoded by all,
-by script (that of most of a document's letters) and together: MB of text a second of CPU time, one thread, medians of
-the rounds, texts in memory, tokenizers loaded, kernels compiled. Of seedbed `new` begins with an empty cache, as a
-worker does, and `again` has met the same words; `the whole input` is a worker that begins with nothing and goes through
-all documents by lot. Peers run in an environment of their own. Each one's ids are compared with those of tokenizers,
-document by document; exits with 1 where seedbed's differ. `--exact` compares all documents of the input, which takes
-tokenizers 7 minutes a GB; `--training` adds the training of tokenizers (tokenizer_training.py).
+of the input by lot and kept in --cache (or --tokenizer names one). Documents by lot up to --limit-mb are encoded by
+all, by script (that of most of a document's letters) and together: MB of text a second of CPU time, one thread,
+medians of the rounds, texts in memory, tokenizers loaded, kernels compiled. Of seedbed `new` begins with an empty
+cache, as a worker does, and `again` has met the same words; `the whole input` is a worker that begins with nothing and
+goes through all documents by lot. Peers run in an environment of their own. Each one's ids are compared with those of
+tokenizers, document by document; exits with 1 where seedbed's differ. `--exact` compares all documents of the input,
+which takes tokenizers some 7 minutes a GB; `--training` adds the training of tokenizers (tokenizer_training.py).
 """
 
 import argparse
@@ -29,6 +29,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,7 @@ class Ours:
 def differing(ours: pa.ListArray, theirs: list[np.ndarray]) -> int:
     """Documents whose ids, less the `</s>` at the end, are not the same."""
     offsets, ids = ours.offsets.to_numpy(), ours.values.to_numpy()
-    ends = zip(offsets, offsets[1:], strict=False)
+    ends = pairwise(offsets)
     return sum(not np.array_equal(ids[a : b - 1], want) for (a, b), want in zip(ends, theirs, strict=True))
 
 
@@ -147,7 +148,7 @@ def ask_peer(name: str, args: argparse.Namespace, path: Path, groups: dict[str, 
     ids = np.fromfile(folder / f"{name}.ids", np.int32)
     for group, (spent, counts) in json.loads(done.stdout.splitlines()[-1]).items():
         edges = at + np.concatenate([[0], np.cumsum(counts)]).astype(int)
-        out[group] = statistics.median(spent), [ids[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+        out[group] = statistics.median(spent), [ids[a:b] for a, b in pairwise(edges)]
         at = int(edges[-1])
     return out
 

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 os.environ["RAYON_NUM_THREADS"] = "1"
@@ -52,7 +53,7 @@ def lists(found):  # type: ignore[no-untyped-def]
     if isinstance(found, list):
         return found
     ids, edges = array.array("i", found[0]), array.array("Q", found[1])
-    return [ids[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [ids[a:b] for a, b in pairwise(edges)]
 
 
 def main() -> None:

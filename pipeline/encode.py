@@ -93,10 +93,12 @@ def _merges(tokenizer: Tokenizer) -> Merges | None:
     # tokens that are not special are looked for in the text before it is cut
     only_special = all(token["special"] for token in content["added_tokens"])
     chars = byte_chars()
-    apart = len(set(vocab.values())) == len(vocab) and len(model["merges"]) <= MOST_MERGES
-    if not (plain and only_special and apart and _cuts_like_bloom(content) and vocab.keys() >= set(chars)):
+    pairs = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
+    named = {*chars, *(token for a, b in pairs for token in (a, b, a + b))}
+    # of two tokens with one id the library writes down one, so that the merges of the other are without it
+    known = len(pairs) <= MOST_MERGES and vocab.keys() >= named
+    if not (plain and only_special and known and _cuts_like_bloom(content)):
         return None
-    pairs = (tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"])
     return Merges.of([vocab[c] for c in chars], [(vocab[a], vocab[b], vocab[a + b]) for a, b in pairs])
 
 

@@ -10,8 +10,9 @@ each of the longest, its tokens included, so that a word of many megabytes is sl
 
 While a word is merged it lies in cells, one for each byte: what a token begins with holds its symbol, all its other
 cells are negative. Its second cell and its last hold its length, below zero: so its neighbours on both sides are found
-without links. A symbol is a byte, or 256 and the number of the first merge that makes the token, so that a pair and its rank
-fit into 64 bits together: what makes merging slow is the table, which is read here and there and fits no near cache.
+without links. A symbol is a byte, or 256 and the number of the first merge that makes the token, so that a pair and its
+rank fit into 64 bits together: what makes merging slow is the table, which is read here and there and fits no near
+cache.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ NO_MERGE = (1 << 22) - 1  # the rank of two that stay apart: above any other
 NO_KEY = np.uint32(0xFFFFFFFF)
 LOW = np.uint64(0xFFFFFFFF)
 LONGEST = 2**31 - 1  # bytes of a word: its cells count in 32 bits
+
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Merges:
         return token_edges, ids[:end].copy()
 
     @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
+    def arrays(self) -> Arrays:
         """As `merged` takes them."""
         return self.of_bytes, self.seen, self.table, self.made, self.ids
 

@@ -20,6 +20,7 @@ from pipeline.text.pretokens import CLASSES, LONG, piece_end
 from pipeline.text.token_cache import CACHED, TokenCache, fetch, keep, key_of, recall, slot_of
 
 GROUP = 64  # pieces that are looked up at once: while one is, the slots of others are on their way from memory
+ROOM = 1 << 16  # bytes of a piece for which there is a heap once there is any: it takes no memory before it is used
 SLACK = 3  # a slot of the cache is written out whole
 _TEXT, _BYTE, _AT = range(3)  # where a kernel goes on that had to stop: text, byte in the data, place in the ids
 
@@ -40,7 +41,7 @@ class Words:
         while longest := _encode(
             offsets, data, CLASSES, LONG, *self.merges.arrays, short_keys(), heap, *cache, state, edges, ids, eos
         ):
-            heap = heap_for(longest)
+            heap = heap_for(max(longest, ROOM))
         return edges, ids[: edges[-1]]
 
 

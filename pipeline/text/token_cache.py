@@ -100,10 +100,10 @@ def _stands(slots, ring, written, slot, data, begin, n):  # type: ignore[no-unty
     if at + len(ring) < written:
         return False
     at &= len(ring) - 1
+    same = True
     for i in range(_words(n)):
-        if ring[at + i] != _first_bytes(data, begin + 8 * i, n - 8 * i):
-            return False
-    return True
+        same &= ring[at + i] == _first_bytes(data, begin + 8 * i, n - 8 * i)
+    return same
 
 
 def _prefetch(typing, slots, slot):  # type: ignore[no-untyped-def]

@@ -1,4 +1,6 @@
-"""What a cache remembers changes no token: not when it is full, nor when words collide, nor from one call to the next."""
+"""What a cache remembers changes no token: not when it is full, nor when words collide, nor in the next call."""
+
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +30,7 @@ def words(slots: int = 64, ring: int = 256) -> Words:
 
 def encoded(words: Words, texts: list[str] | list[bytes]) -> list[list[int]]:
     edges, ids = words.encode(*buffers(pa.array(texts, pa.large_binary())), EOS)
-    return [ids[a:b].tolist() for a, b in zip(edges, edges[1:], strict=False)]
+    return [ids[a:b].tolist() for a, b in pairwise(edges)]
 
 
 def without_cache(texts: list[str] | list[bytes]) -> list[list[int]]:
@@ -37,10 +39,10 @@ def without_cache(texts: list[str] | list[bytes]) -> list[list[int]]:
     edges, counts = pretokens(offsets, data)
     token_edges, ids = words().merges.apply(edges, data)
     ends = token_edges[np.concatenate([[0], np.cumsum(counts)])]
-    return [[*ids[a:b].tolist(), EOS] for a, b in zip(ends, ends[1:], strict=False)]
+    return [[*ids[a:b].tolist(), EOS] for a, b in pairwise(ends)]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     batches=st.lists(TEXTS, min_size=1, max_size=4), slots=st.sampled_from([4, 16]), ring=st.sampled_from([256, 512])
 )
