@@ -101,6 +101,15 @@ def test_texts_without_words_and_empty_shards_pass(tmp_path, tight):
     assert twins(result.steps[1]) == twins(result.steps[2]) == {}
 
 
+@pytest.mark.parametrize("stage", [NEAR, EXACT])
+def test_no_file_stays_open_when_a_step_is_made(tmp_path, tight, stage):
+    write_jsonl(tmp_path / "a.jsonl", some(60))
+    go(config(tmp_path, "before", stages=[stage], shard_size=3000))
+    before = len(os.listdir("/dev/fd"))
+    result = go(config(tmp_path, "again", stages=[stage], shard_size=3000))
+    assert len(twins(result.steps[1])) > 10 and len(os.listdir("/dev/fd")) == before
+
+
 SCRATCH = ["keys", "notes", "edges", "ends", "details", "links", "labels"]
 
 
