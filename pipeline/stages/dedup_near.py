@@ -99,7 +99,7 @@ class DedupNear(CorpusStage):
         PERMUTATIONS,
         ge=16,
         le=MOST_PERMUTATIONS,
-        description="columns of a signature, a byte each on disk; raised to what the bands or the recall take if not given",
+        description="columns of a signature, a byte each on disk; if not given, as many as bands or recall take",
     )
     bands: int | None = Field(None, ge=1, description="the more, the more pairs are found, and needless candidates")
     rows: int | None = Field(None, ge=1, description="columns of a band; bands * rows may not pass permutations")

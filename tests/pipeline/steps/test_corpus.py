@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -105,9 +106,9 @@ def test_texts_without_words_and_empty_shards_pass(tmp_path, tight):
 def test_no_file_stays_open_when_a_step_is_made(tmp_path, tight, stage):
     write_jsonl(tmp_path / "a.jsonl", some(60))
     go(config(tmp_path, "before", stages=[stage], shard_size=3000))
-    before = len(os.listdir("/dev/fd"))
+    before = len(list(Path("/dev/fd").iterdir()))
     result = go(config(tmp_path, "again", stages=[stage], shard_size=3000))
-    assert len(twins(result.steps[1])) > 10 and len(os.listdir("/dev/fd")) == before
+    assert len(twins(result.steps[1])) > 10 and len(list(Path("/dev/fd").iterdir())) == before
 
 
 SCRATCH = ["keys", "notes", "edges", "ends", "details", "links", "labels"]
