@@ -52,6 +52,7 @@ def test_no_row_is_too_full_and_no_two_rows_would_do_as_one(case):
         ([], 4, []),
         ([4, 4], 4, [0, 1]),
         ([1, 1, 1, 1], 4, [0, 0, 0, 0]),
+        ([3, 1, 1], 4, [0, 0, 1]),  # the room for one is taken: nothing is left of it for another
         # 5 alone; 4 opens a row; 3 another; 2 fits behind 3, exactly; 1 behind 4, exactly. Numbered by 4, 3, 5
         ([2, 4, 3, 5, 1], 5, [1, 0, 1, 2, 0]),
         # 6 and 5 open rows with room for 4 and 5; 4 fits in both, and behind 6 exactly
