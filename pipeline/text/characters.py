@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.text.compiling import piece
+from pipeline.text.compiling import lean
 from pipeline.text.letters import CHAR, tables
 
 U = np.uint64
@@ -64,7 +64,7 @@ def lowered() -> np.ndarray:
     return out
 
 
-@piece
+@lean
 def decode(data, i, end):  # type: ignore[no-untyped-def]
     """The code point at byte `i` and the place after it; U+FFFD and `i + 1` where the bytes are no UTF-8.
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipeline.text.buffers import buffers
 from pipeline.text.characters import CODE_POINTS, U, decode
-from pipeline.text.compiling import kernel, piece
+from pipeline.text.compiling import kernel, lean
 from pipeline.text.hashing import load
 from pipeline.text.utf8 import HIGHEST, at_least, store, trailing_zeros
 
@@ -85,7 +85,7 @@ def _fold(data, offsets, rules, entries):  # type: ignore[no-untyped-def]
     return ends, out[:o], answers
 
 
-@piece
+@lean
 def _fold_one(data, begin, end, rules, entries, out, base):  # type: ignore[no-untyped-def]
     """Writes the folded text at `out[base:]`; (its end, whether its form may not be NFC)."""
     i, stop, o = U(begin), U(end), U(base)
@@ -140,7 +140,7 @@ def _fold_one(data, begin, end, rules, entries, out, base):  # type: ignore[no-u
     return np.int64(o), look
 
 
-@piece
+@lean
 def _ascii(data, i, stop, blanks, out, o):  # type: ignore[no-untyped-def]
     """Copies ASCII that no rule changes, 8 bytes at a time; the places behind it."""
     while i + U(8) <= stop:
@@ -154,7 +154,7 @@ def _ascii(data, i, stop, blanks, out, o):  # type: ignore[no-untyped-def]
     return i, o
 
 
-@piece
+@lean
 def _kept(word, blanks):  # type: ignore[no-untyped-def]
     """How many of 8 bytes stay, from the first on, if what stands before them is visible or blanks are not folded."""
     low = word & ~HIGHEST
@@ -167,7 +167,7 @@ def _kept(word, blanks):  # type: ignore[no-untyped-def]
     return trailing_zeros(~(seen | gaps) & HIGHEST) >> U(3)
 
 
-@piece
+@lean
 def _letters(data, i, stop, entries, out, o, look, before):  # type: ignore[no-untyped-def]
     """Copies characters beyond ASCII that no rule changes, one space or line feed before each of them allowed; the
     places behind them, whether the form is to be looked at, the last combining class."""
@@ -191,7 +191,7 @@ def _letters(data, i, stop, entries, out, o, look, before):  # type: ignore[no-u
     return i, o, look, before
 
 
-@piece
+@lean
 def _equal(data, begin, out, base, size):  # type: ignore[no-untyped-def]
     i, o, stop = U(begin), U(base), U(begin + size)
     while i + U(8) <= stop:

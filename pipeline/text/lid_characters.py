@@ -20,7 +20,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.text.compiling import piece
+from pipeline.text.compiling import lean
 from pipeline.text.hashing import U
 
 GAP, LETTER, NOTHING, MARK = range(4)
@@ -133,7 +133,7 @@ def slot(key: int) -> int:
     return (key * 0x9E3779B1 & 0xFFFFFFFF) >> 20
 
 
-@piece
+@lean
 def weight(code):  # type: ignore[no-untyped-def]
     """How many letters a character (uint64) counts for."""
     if code < U(0x2E80):
@@ -144,7 +144,7 @@ def weight(code):  # type: ignore[no-untyped-def]
     return SYLLABLE if wide or U(0x20000) <= code < U(0x40000) else 1
 
 
-@piece
+@lean
 def dominant(scripts):  # type: ignore[no-untyped-def]
     """The script that most letters are of; 0 where there is no letter."""
     best = 0
@@ -154,7 +154,7 @@ def dominant(scripts):  # type: ignore[no-untyped-def]
     return best
 
 
-@piece
+@lean
 def compose(letter, mark, keys, values):  # type: ignore[no-untyped-def]
     """The character for a letter and a mark (uint64 units); 0 if there is none."""
     key = letter << U(16) | mark

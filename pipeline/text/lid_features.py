@@ -14,7 +14,7 @@ bytes; at most FEATURES_A_BYTE features come of each.
 import numpy as np
 
 from pipeline.text.characters import decode
-from pipeline.text.compiling import piece
+from pipeline.text.compiling import lean
 from pipeline.text.hashing import U
 from pipeline.text.lid_characters import (
     GAP,
@@ -41,14 +41,14 @@ BLANK = U(32)
 LOW = U(0xFFFFFFFF)
 
 
-@piece
+@lean
 def row_of(h, rows):  # type: ignore[no-untyped-def]
     """The row for a 64-bit hash: its upper bits, mixed, scaled to the rows there are."""
     h = (h ^ (h >> U(29))) * M
     return (h >> U(32)) * rows >> U(32)
 
 
-@piece
+@lean
 def read_units(data, at, end, table, keys, values, units, scripts, rows, out, found):  # type: ignore[no-untyped-def]
     """Writes the units of a piece into `units` (room for end - at + 2), blanks at both ends; how many.
 
@@ -125,7 +125,7 @@ def read_units(data, at, end, table, keys, values, units, scripts, rows, out, fo
     return np.int64(m)
 
 
-@piece
+@lean
 def ngrams(units, count, rows, out, first):  # type: ignore[no-untyped-def]
     """Appends the rows of the units' n-grams and words to `out` from `first` on; where they end."""
     o, stop = U(first), U(count)

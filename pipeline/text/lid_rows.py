@@ -13,7 +13,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from pipeline.text.compiling import piece
+from pipeline.text.compiling import lean
 from pipeline.text.lid_model import DIM
 
 AT_ONCE = 256  # rows: 256 times -128 is the least that 16 bits hold
@@ -46,7 +46,7 @@ def _add_some(typing, table, rows, first, last, sums):  # type: ignore[no-untype
 _add: Any = intrinsic(_add_some)
 
 
-@piece
+@lean
 def add_rows(table, rows, count, sums):  # type: ignore[no-untyped-def]
     """Adds `count` rows of a table of int8, which is given as (rows, DIM / 8) uint64, to `sums`, (DIM,) int32."""
     for first in range(0, count, AT_ONCE):

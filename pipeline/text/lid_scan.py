@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.text.buffers import buffers
-from pipeline.text.compiling import kernel, piece
+from pipeline.text.compiling import kernel, lean
 from pipeline.text.han import ONE_SIDE, sides
 from pipeline.text.hashing import U
 from pipeline.text.lid_characters import (
@@ -64,7 +64,7 @@ def find(
     return labels, np.interp(scores, knots[:, 0], knots[:, 1]), seconds, shares
 
 
-@piece
+@lean
 def window(data, begin, end, which, count, at):  # type: ignore[no-untyped-def]
     """(at, stop) of window `which` of `count`; `at` is where the window before ended. At ends of words where it can."""
     size = end - begin
@@ -84,7 +84,7 @@ def window(data, begin, end, which, count, at):  # type: ignore[no-untyped-def]
     return at, stop
 
 
-@piece
+@lean
 def read_window(data, at, stop, characters, table, units, rows, start, counts, sums):  # type: ignore[no-untyped-def]
     """Adds what stands in a window to `counts`, (COUNTS,) int64, and its features' rows to `sums`, (DIM,) int32."""
     entries, keys, values, sides = characters
@@ -100,7 +100,7 @@ def read_window(data, at, stop, characters, table, units, rows, start, counts, s
             counts[TRADITIONAL] += side == ONE_SIDE[1]
 
 
-@piece
+@lean
 def weigh(sums, counts, net, hidden, scores, allowed, only_code):  # type: ignore[no-untyped-def]
     """Fills `scores` with the score of each class and `allowed`; False if no class comes into question."""
     _, steps, output, masks, _ = net
@@ -121,7 +121,7 @@ def weigh(sums, counts, net, hidden, scores, allowed, only_code):  # type: ignor
     return True
 
 
-@piece
+@lean
 def best_class(scores, allowed):  # type: ignore[no-untyped-def]
     """The class with the highest score of those that come into question; there is one."""
     best = -1
@@ -131,7 +131,7 @@ def best_class(scores, allowed):  # type: ignore[no-untyped-def]
     return best
 
 
-@piece
+@lean
 def best_label(scores, labels, other):  # type: ignore[no-untyped-def]
     """(label, its chance, chance of OTHER): OTHER is many classes, any other label is one."""
     best, others = -1, F(0)
@@ -145,7 +145,7 @@ def best_label(scores, labels, other):  # type: ignore[no-untyped-def]
     return labels[best], scores[best], others
 
 
-@piece
+@lean
 def decide(counts, scores, labels, special, only_code):  # type: ignore[no-untyped-def]
     """(label, score) of a whole text, given the chance of each class."""
     other, hans, hant = special
@@ -162,7 +162,7 @@ def decide(counts, scores, labels, special, only_code):  # type: ignore[no-untyp
     return label, whole
 
 
-@piece
+@lean
 def second(label, windows, sums, counts, net, special, hidden, scores, allowed, letters):  # type: ignore[no-untyped-def]
     """(label, share of the letters) of the windows that are sure to be in another language; (-1, 0) if none is."""
     other, hans, hant = special

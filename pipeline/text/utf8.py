@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from pipeline.text.compiling import piece
+from pipeline.text.compiling import lean
 
 U = np.uint64
 LOWEST, HIGHEST = U(0x0101010101010101), U(0x8080808080808080)  # the lowest and the highest bit of each of 8 bytes
@@ -31,19 +31,19 @@ def _trailing_zeros(typing, x):  # type: ignore[no-untyped-def]
 trailing_zeros: Any = intrinsic(_trailing_zeros)
 
 
-@piece
+@lean
 def store(a, o, x):  # type: ignore[no-untyped-def]
     for byte in range(8):
         a[o + U(byte)] = np.uint8(x >> U(8 * byte))
 
 
-@piece
+@lean
 def at_least(x, first):  # type: ignore[no-untyped-def]
     """The highest bit of each byte that is `first` or more, for bytes under 128."""
     return (x + (U(0x80) - U(first)) * LOWEST) & HIGHEST
 
 
-@piece
+@lean
 def ascii_words(x):  # type: ignore[no-untyped-def]
     """Of 8 bytes: letters (lower-cased) and digits stay, the rest is zero; right up to the first that is not ASCII."""
     x = x | ((at_least(x, 0x41) & ~at_least(x, 0x5B)) >> U(2))
@@ -51,7 +51,7 @@ def ascii_words(x):  # type: ignore[no-untyped-def]
     return x & (keep - (keep >> U(7)))
 
 
-@piece
+@lean
 def decode(data, i, stop):  # type: ignore[no-untyped-def]
     """(character, length) at i, or (0, 1) where there is no well-formed UTF-8 within the text."""
     a = U(data[i])
@@ -72,7 +72,7 @@ def decode(data, i, stop):  # type: ignore[no-untyped-def]
     return (char, U(4)) if valid else (U(0), U(1))
 
 
-@piece
+@lean
 def encode(out, o, char):  # type: ignore[no-untyped-def]
     if char < U(0x80):
         out[o] = np.uint8(char)
