@@ -120,9 +120,9 @@ def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypa
     monkeypatch.setattr(numbered, "HELD", bound)
     shards, paths, there = [], [], []
     for at in range(4):
-        docs = [10 * at + i for i in range(10) if (i * 7 + at) % 3]
+        docs = [100 * at + i for i in range(100) if (i * 7 + at) % 3]
         there += docs
-        shards.append(Shard(str(at), "", 10 * at, 10, 0))
+        shards.append(Shard(str(at), "", 100 * at, 100, 0))
         paths.append(tmp_path / f"{at}.arrow")
         write_table(paths[-1], pa.table({"doc": pa.array(docs, pa.uint64()), "name": [f"n{d}" for d in docs]}))
     wanted = np.random.default_rng(2).choice(there, 60).astype(np.uint64)
@@ -130,10 +130,10 @@ def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypa
     with NumberedRows(shards, paths) as rows:
         assert rows.take(wanted).column("name").to_pylist() == [f"n{d}" for d in wanted]
         assert rows.sizes(wanted).tolist() == [len(f"n{d}") for d in wanted]
-        assert len(rows._rows._open) <= bound and rows._held <= max(bound, 10)
+        assert len(rows._rows._open) <= bound and rows._held <= 100
         assert len(list(Path("/dev/fd").iterdir())) == before + min(bound, 4)
         with pytest.raises(AssertionError, match="unknown document"):
-            rows.take(np.array([next(d for d in range(40) if d not in there)], np.uint64))
+            rows.take(np.array([next(d for d in range(400) if d not in there)], np.uint64))
     assert len(list(Path("/dev/fd").iterdir())) == before
 
 
