@@ -158,13 +158,25 @@ def _join(ray: Any, address: str | None, workers: int, memory: int) -> None:
     quiet = {"logging_level": "error", "log_to_driver": False}
     if address is None:
         own = {"num_cpus": workers, "_memory": memory, "_node_ip_address": "127.0.0.1", "include_dashboard": False}
-        ray.init(address="local", **own, **quiet)
+        _start(ray, own | quiet)
         return
     _answers(address)
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise _silent(address, error) from error
+
+
+def _start(ray: Any, settings: dict[str, Any]) -> None:
+    try:
+        ray.init(address="local", **settings)
+    except Exception as error:  # of a start that takes too long Ray raises bare Exception: there is nothing narrower
+        if type(error) is not Exception:
+            raise
+        raise RunError(
+            f"Ray did not start on this machine: {str(error).splitlines()[0]}",
+            hint="run again when the machine is less busy, or with `engine: local`: finished shards stay",
+        ) from error
 
 
 def _answers(address: str) -> None:

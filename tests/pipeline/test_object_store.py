@@ -19,7 +19,7 @@ from pipeline.store.nearby import nearby
 from pipeline.store.place import is_local, place, remove_folder, sizes, store_of
 from pipeline.store.rows import layout_of
 from pipeline.store.step import Step, faults, watched
-from tests.pipeline.making import TAIL, config, go
+from tests.pipeline.making import TAIL, config, go, kept_after, write_jsonl
 from tests.pipeline.stores import s3_server, seals
 from tests.pipeline.test_laws import corpus
 from tests.pipeline.test_store import table
@@ -112,6 +112,29 @@ def test_a_source_on_s3_gives_the_same_documents(run_on_s3, bucket):
     result = go(config(folder, "from-s3", stages=[], shard_size=3000, sources=sources))
     mine, other = (r.steps[0].step.manifest()["files"] for r in (result, disk))
     assert mine == other
+
+
+def test_spans_and_evaluation_sets_on_s3_give_the_bytes_of_a_run_on_disk(bucket, tmp_path):
+    folder = corpus(tmp_path / "in", 40)
+    texts = [json.loads(line)["text"] for line in (folder / "a.jsonl").read_text("utf-8").splitlines()]
+    item = " ".join(f"{chr(97 + i)}ny" for i in range(16))
+    write_jsonl(folder / "b.jsonl", [f"{text} and {item}" for text in texts])
+    local = write_jsonl(tmp_path / "set.jsonl", [item])
+    store_of(place(bucket))[0].put_file(str(local), f"{bucket}/sets/set.jsonl")
+
+    def made(workdir: str, path: str):
+        rule = {"action": "cut", "around": 0, "min_piece": 5}
+        against = {"against": [{"jsonl": {"name": "eval", "path": path}}], **rule}
+        stages = [{"decontaminate": against}, {"dedup_substrings": {"length": 30}}]
+        return go(config(folder, run={"workdir": workdir}, stages=stages, shard_size=2000))
+
+    disk, remote = made(str(tmp_path / "run"), str(local)), made(f"{bucket}/spans", f"{bucket}/sets/set.jsonl")
+    # of the set its store tells a version, no sha256, so the addresses are others
+    mine, other = ([planned.step.manifest()["files"] for planned in r.steps] for r in (disk, remote))
+    assert mine == other
+    assert kept_after(disk, 1).num_rows == 2 * len(texts) > kept_after(disk, 2).num_rows  # both did something
+    assert item not in "".join(kept_after(disk, 1).column("text").to_pylist())
+    assert len(disk.steps[0].step.manifest()["shards"]) > 2
 
 
 def written(folder: Path) -> Path:

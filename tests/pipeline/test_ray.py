@@ -209,3 +209,13 @@ def test_ray_on_s3_gives_the_bytes_of_a_run_on_disk(cluster, local):
 def test_an_address_where_nothing_answers_is_told():
     with pytest.raises(ConfigError, match="no Ray cluster answers"):
         engines._answers("127.0.0.2:9")
+
+
+def test_a_ray_of_this_machine_that_does_not_start_in_time_is_told_with_a_deed():
+    class Slow:
+        def init(self, **_):
+            raise Exception("The current node timed out during startup. This could be.\nmore")  # as Ray does
+
+    with pytest.raises(RunError, match="timed out during startup") as caught:
+        engines._join(Slow(), None, 1, GB)
+    assert "engine: local" in caught.value.hint

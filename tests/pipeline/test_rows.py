@@ -1,6 +1,7 @@
 """Rows read by position are those of the table, and a file that was cut short is told by name."""
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -73,6 +74,8 @@ def test_a_file_cut_short_behind_its_head_is_told_when_its_rows_are_read(tmp_pat
         assert file.slice(0, 10).num_rows == 10
         with pytest.raises(InputError, match=r"t\.arrow was cut short.*byte 4000"):
             file.slice(0, 1000)
+        with pytest.raises(InputError, match=r"t\.arrow was cut short: nothing at byte 8192"):
+            file.take(np.array([990]))  # nothing of what is asked for is there
         with pytest.raises(InputError, match=r"cannot read .*t\.arrow"):
             file.search("doc", np.array([3], np.uint64))
     with pytest.raises(InputError, match=r"cannot read .*t\.arrow"):
@@ -118,18 +121,21 @@ def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypa
     monkeypatch.setattr(numbered, "HELD", bound)
     shards, paths, there = [], [], []
     for at in range(4):
-        docs = [10 * at + i for i in range(10) if (i * 7 + at) % 3]
+        docs = [100 * at + i for i in range(100) if (i * 7 + at) % 3]
         there += docs
-        shards.append(Shard(str(at), "", 10 * at, 10, 0))
+        shards.append(Shard(str(at), "", 100 * at, 100, 0))
         paths.append(tmp_path / f"{at}.arrow")
         write_table(paths[-1], pa.table({"doc": pa.array(docs, pa.uint64()), "name": [f"n{d}" for d in docs]}))
     wanted = np.random.default_rng(2).choice(there, 60).astype(np.uint64)
+    before = len(list(Path("/dev/fd").iterdir()))
     with NumberedRows(shards, paths) as rows:
         assert rows.take(wanted).column("name").to_pylist() == [f"n{d}" for d in wanted]
         assert rows.sizes(wanted).tolist() == [len(f"n{d}") for d in wanted]
-        assert len(rows._rows._open) <= bound and rows._held <= max(bound, 10)
+        assert len(rows._rows._open) <= bound and rows._held <= 100
+        assert len(list(Path("/dev/fd").iterdir())) == before + min(bound, 4)
         with pytest.raises(AssertionError, match="unknown document"):
-            rows.take(np.array([next(d for d in range(40) if d not in there)], np.uint64))
+            rows.take(np.array([next(d for d in range(400) if d not in there)], np.uint64))
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 def test_rows_that_lie_apart_take_little_more_memory_than_they_have(tmp_path, monkeypatch):
@@ -144,6 +150,8 @@ def test_rows_that_lie_apart_take_little_more_memory_than_they_have(tmp_path, mo
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert found.equals(table.take(pa.array(rows)))
+    with RowFiles([tmp_path / "t.arrow"] * 3) as files:
+        assert files.take(np.repeat([0, 1, 2], len(rows)), np.tile(rows, 3)).equals(pa.concat_tables([found] * 3))
     assert peak < 2.5 * 128 * len(rows) + 100_000 + 500_000  # the rows twice; all 40,000 are 5 MB
 
 
@@ -165,3 +173,25 @@ def test_a_damaged_head_or_a_damaged_offset_is_told_by_name_or_changes_nothing_b
             assert file.take(np.array([1, 3, 8])).num_rows == 3
     except InputError as error:
         assert path.name in error.message
+
+
+def test_files_with_a_row_for_each_document_stand_beside_those_with_some_and_those_with_none(tmp_path):
+    """Indexes number their rows from 0, whatever stands before them; shards of which nothing is there share a base."""
+    shards = [Shard(str(base), "", base, count, 0) for base, count in ((0, 3), (3, 0), (3, 4), (7, 3))]
+    said = [[0, 1, 2], [], [4, 6], [0, 1, 2]]  # in `doc`; of the third shard two documents are there
+    paths = [tmp_path / f"{at}.arrow" for at in range(4)]
+    for path, docs in zip(paths, said, strict=True):
+        names = [f"{path.stem} {doc}" for doc in docs]
+        write_table(path, pa.table({"name": names, "doc": pa.array(docs, pa.uint64())}))
+    with NumberedRows(shards, paths) as rows:
+        found = rows.take(np.array([9, 4, 0, 6, 2, 7, 4], np.uint64)).column("name").to_pylist()
+        assert found == ["3 2", "2 4", "0 0", "2 6", "0 2", "3 0", "2 4"]
+        assert rows.take(np.zeros(0, np.uint64)).num_rows == 0 == len(rows.sizes(np.zeros(0, np.uint64)))
+
+
+def test_files_without_the_column_of_documents_are_read_by_place_though_they_end_early(tmp_path):
+    shards = [Shard("a", "", 0, 2, 0), Shard("b", "", 2, 100, 0)]
+    write_table(tmp_path / "a", pa.table({"id": ["a0", "a1"]}))
+    write_table(tmp_path / "b", pa.table({"text": ["long"] * 70, "id": [f"b{i}" for i in range(70)]}))
+    with NumberedRows(shards, [tmp_path / "a", tmp_path / "b"], ["id"]) as rows:
+        assert rows.take(np.array([71, 1, 2], np.uint64)).column("id").to_pylist() == ["b69", "a1", "b0"]

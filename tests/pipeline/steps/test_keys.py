@@ -60,3 +60,11 @@ def test_an_empty_range_and_an_empty_corpus_have_no_lots(tmp_path):
     assert not list(written(tmp_path, [[5]]).between(6, 9, 4))
     assert not list(KeyFiles([]).between(0, WHOLE, 4))
     assert np.array_equal(KeyFiles([])._places([0, WHOLE]), np.empty((0, 2)))
+
+
+def test_documents_of_each_file_are_numbered_from_its_base(tmp_path):
+    paths = [tmp_path / f"{at}.arrow" for at in range(3)]
+    for path in paths:
+        write_table(path, pa.table({"key": pa.array([5, 7], pa.uint64()), "doc": pa.array([0, 1], pa.uint64())}))
+    lots = KeyFiles(paths, [0, 10, 20]).between(0, WHOLE, 100)
+    assert rows(lots) == [(5, 0), (5, 10), (5, 20), (7, 1), (7, 11), (7, 21)]
