@@ -100,7 +100,8 @@ class _Run:
         todo = [p for p in self.planned if not p.step.sealed]
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         encode = any(p.kind == "encode" for p in todo)
-        if tasks := warm.tasks(stages, encode, self.engine.here):
+        train = any(p.kind == "tokenizer" and p.settings.path is None for p in todo)
+        if tasks := warm.tasks(stages, encode, self.engine.here, train):
             self.talk.begin("compile kernels, once", len(tasks))
             for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)

@@ -1,7 +1,7 @@
-"""BLOOM's tokenizer: which documents it learns from, how it is trained, and what a ready one must be like.
+"""BLOOM's tokenizer: how it is trained, and what a ready one must be like.
 
-    budgets({"en": 10**9, "sw": 10**6}, total=10**8, alpha=0.5) -> {"en": 99_000_000, "sw": 1_000_000}     bytes
     train(texts, vocab_size=8192) -> Tokenizer         byte-level BPE, specials <unk> 0, <s> 1, </s> 2, <pad> 3
+    trained(pieces, config)       -> Tokenizer         the same, from counted pieces
     load(tokenizer.json)          -> Tokenizer         checked: gives any text back byte for byte
 
 The pre-tokenizer, the decoder and the special tokens are those of bigscience/bloom, so files go both ways. Never learns
@@ -11,22 +11,28 @@ a token that spells a special one: `</s>` written in a document stays four chara
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 
-from pipeline.digest import coins, file_sha256
-from pipeline.errors import InputError
+from pipeline.codes import by_language
+from pipeline.errors import ConfigError, InputError
+from pipeline.ready import Ready, source_of
+from pipeline.sampling import Part, in_bytes
+from pipeline.text.bpe_training import bytes_to_learn, learn
+from pipeline.text.piece_counts import PieceCounts, count_pieces
 from pipeline.units import Size, say_bytes
 
 SPECIALS = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}  # in the order of their ids
-SMALLEST = len(SPECIALS) + 256  # tokens before the first merge
-LARGEST_SAMPLE = 10**9  # bytes
+BYTES = 256
+MOST_PIECES = 50_000_000  # bytes of distinct pieces: learning from so many fits in run.memory 4GB
+VOCABULARY_MEMORY = 300_000_000  # bytes that 250,680 tokens take while their tokenizer.json is made (measured)
+SMALLEST = len(SPECIALS) + BYTES  # tokens before the first merge
 PATTERN = r" ?[^(\s|[.,!?…。，、।۔،])]+"
 # every byte that UTF-8 has, blanks and marks at the edges, marks that combine, scripts, emoji, controls
 PROBE = (
@@ -37,12 +43,25 @@ PROBE = (
 
 
 class TokenizerConfig(BaseModel):
-    """A byte-level BPE tokenizer trained on a share of each language, or a ready one (`path`)."""
+    """A byte-level BPE tokenizer trained on a share of each language, or a ready one (`path`).
+
+    The sample: `alpha` gives each language its bytes, 1 as the corpus is, 0 all alike; `languages` fixes what single
+    ones get, in bytes or as a share of the sample, and leaves the rest to the others. None gets more than it has.
+
+        tokenizer: {vocab_size: 250680, sample: 10GB}
+        tokenizer: {vocab_size: 32768, sample: 1GB, alpha: 1}                            # natural shares
+        tokenizer: {vocab_size: 32768, sample: 1GB, languages: {en: 30%, sw: 5MB, python: 0}}
+        tokenizer: {path: data/tokenizer.json}
+        tokenizer: {path: bigscience/bloom-560m}                                         # BLOOM's own, from the hub
+
+    A line that stands in the sample more than once counts once (`dedup_lines`), blanks at its ends aside: menus and
+    licences would buy tokens else. docs/tokenizer.md tells how it is trained and what stands in the manifest.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str] = "tokenizer"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: lines count once, pieces beyond `most_pieces` are left out
     packages: ClassVar[tuple[str, ...]] = ("tokenizers",)
 
     vocab_size: int = Field(8192, ge=SMALLEST, description="tokens, the 4 special ones and the 256 bytes included")
@@ -50,70 +69,68 @@ class TokenizerConfig(BaseModel):
         0.5, ge=0, le=1, description="a language of share p is taken by p^alpha: 1 as it is, 0 all alike"
     )
     sample: Size = Field(100_000_000, description="bytes of text to learn from")
+    languages: tuple[tuple[str, Part], ...] = Field(
+        (), description="what single languages get of the sample, `{en: 30%, sw: 5MB}`; the others share the rest"
+    )
+    dedup_lines: bool = Field(True, description="a line that stands more than once in the sample counts once")
     seed: int = Field(0, ge=0, lt=2**63, description="of the coins that choose documents")
     min_frequency: int = Field(2, ge=1, description="a pair seen less often is not merged")
-    path: Path | None = Field(None, description="a ready tokenizer.json instead: byte-level BPE with </s>, as BLOOM's")
+    max_token_length: int | None = Field(None, ge=2, description="bytes of the longest token; none: any length")
+    limit_alphabet: int | None = Field(
+        None, ge=BYTES, description="as the public trainer has it; all 256 bytes are needed, so it leaves out none"
+    )
+    most_pieces: Size = Field(
+        MOST_PIECES, ge=1, description="bytes of distinct pieces to learn from; beyond it the rarest are left out"
+    )
+    path: Path | None = Field(
+        None, description="a ready tokenizer.json instead, or a name of the hub: byte-level BPE with </s>, as BLOOM's"
+    )
+    revision: str | None = Field(None, description="of a name of the hub: the full commit hash (40 hex digits)")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="what the file at `path` must have")
 
-    @field_validator("sample")
+    @field_validator("languages", mode="before")
     @classmethod
-    def _countable(cls, value: int) -> int:
-        if value > LARGEST_SAMPLE:
+    def _by_language(cls, value: Any) -> Any:
+        return by_language(value)
+
+    @model_validator(mode="after")
+    def _enough(self) -> TokenizerConfig:
+        fixed = sum(in_bytes(part, self.sample) for _, part in self.languages)
+        if fixed > self.sample + len(self.languages):  # each may have been rounded up
             raise ValueError(
-                f"{say_bytes(value)} is more than the trainer can count: it keeps pairs in 32 bits. Write 1GB or less; "
-                "merges hardly change beyond some hundred MB"
+                f"languages come to {say_bytes(fixed)}, and the sample is {say_bytes(self.sample)}: raise `sample`, or "
+                "take them lower"
             )
-        return value
+        return self
 
     @model_validator(mode="after")
     def _ready(self) -> TokenizerConfig:
         if self.path is None:
+            if alone := sorted(self.model_fields_set & {"revision", "sha256"}):
+                raise ValueError(f"{', '.join(alone)} tell about a ready tokenizer: set `path`, or leave them out")
             return self
-        if idle := sorted(self.model_fields_set - {"path"}):
+        if idle := sorted(self.model_fields_set - {"path", "revision", "sha256"}):
             raise ValueError(
                 f"path names a ready tokenizer, so {', '.join(idle)} would have no effect: leave out either"
             )
         try:
-            load(self.path)
-        except InputError as error:
+            if not self.ready.hub:
+                load(self.path)
+        except (ConfigError, InputError) as error:
             raise ValueError(f"{error.message} ({error.hint})") from error
         return self
 
+    @property
+    def ready(self) -> Ready:
+        """Where the ready tokenizer is to be had. Raises ConfigError or InputError where there is none such."""
+        assert self.path is not None
+        return source_of(self.path, self.revision, self.sha256)
+
     def parameters(self) -> dict[str, Any]:
         """What the bytes of the tokenizer depend on, for its recipe; of a ready one its digest, wherever it lies."""
-        return self.model_dump(exclude={"path"}) if self.path is None else {"sha256": file_sha256(self.path)}
-
-
-def budgets(available: Mapping[str, int], total: int, alpha: float) -> dict[str, int]:
-    """Bytes to take of each language: by p^alpha, none more than it has; what is left over goes to the others.
-
-    (Conneau and Lample 2019, arXiv:1901.07291, sec. 3.1, there for sentences.)"""
-    everything = sum(available.values())
-    weight = {lang: (size / everything) ** alpha for lang, size in sorted(available.items()) if size > 0}
-    out: dict[str, int] = dict.fromkeys(sorted(available), 0)
-    left = float(min(total, everything))
-    while weight:
-        scale = left / sum(weight.values())
-        full = [lang for lang in weight if weight[lang] * scale >= available[lang]]
-        for lang in full or weight:
-            out[lang] = available[lang] if full else int(weight[lang] * scale)
-        if not full:
-            break
-        left -= sum(available[lang] for lang in full)
-        weight = {lang: w for lang, w in weight.items() if lang not in full}
-    return out
-
-
-def shares(available: Mapping[str, int], total: int, alpha: float) -> dict[str, float]:
-    """The share of each language's documents to take, in [0, 1], for `chosen`."""
-    taken = budgets(available, total, alpha)
-    # rounded, so that the last bit of a machine's `pow` cannot decide about a document
-    return {lang: round(taken[lang] / size, 9) if size else 1.0 for lang, size in sorted(available.items())}
-
-
-def chosen(ids: list[str], langs: list[str], share: Mapping[str, float], seed: int) -> np.ndarray:
-    """(n,) bool: whether the toss for a document falls under its language's share. Shards cannot matter."""
-    tosses = coins(seed, [f"sample {name}" for name in ids]) >> np.uint64(11)  # 53 bits, which a float holds exactly
-    return tosses < np.array([share[lang] for lang in langs], np.float64) * 2.0**53
+        if self.path is not None:
+            return self.ready.recipe()
+        return self.model_dump(mode="json", exclude={"path", "revision", "sha256"})
 
 
 def untrained() -> Tokenizer:
@@ -130,24 +147,50 @@ def untrained() -> Tokenizer:
 def train(texts: Iterable[str], vocab_size: int, min_frequency: int = 2) -> Tokenizer:
     """Byte-level BPE of at most `vocab_size` tokens; fewer where no pair is left that occurs `min_frequency` times.
 
-    Counts are sums and ties go to the smaller pair, so neither the order of texts nor the number of threads matters."""
+    Counts are sums and ties go to the smaller pair, so the order of texts does not matter."""
+    pieces = count_pieces(pa.array(texts, pa.large_string()))
+    return trained(pieces, TokenizerConfig(vocab_size=vocab_size, min_frequency=min_frequency))
+
+
+def trained(pieces: PieceCounts, config: TokenizerConfig) -> Tokenizer:
+    """Byte-level BPE from counted pieces: byte for byte the file that the public trainer makes of the same text."""
+    learned = learn(pieces, config.vocab_size, config.min_frequency, config.max_token_length, config.limit_alphabet)
+    chars = byte_chars()
+    tokens = ["".join(map(chars.__getitem__, token)) for token in learned.tokens()[len(SPECIALS) :]]
+    return _tokenizer([*SPECIALS.values(), *tokens], learned.merges)
+
+
+def smallest() -> Tokenizer:
+    """The tokenizer of no merges: special tokens and bytes."""
+    return _tokenizer([*SPECIALS.values(), *sorted(byte_chars())], np.zeros((0, 3), np.int32))
+
+
+def _tokenizer(spelled: Sequence[str], merged: np.ndarray) -> Tokenizer:
+    """From tokens in the order of their ids, and (m, 3) ids of what is merged, left and right."""
+    merges = [(spelled[left], spelled[right]) for left, right, _ in merged.tolist()]
     tokenizer = untrained()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        special_tokens=list(SPECIALS.values()),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(_without_specials(texts), trainer)
+    tokenizer.model = models.BPE(vocab={token: id_ for id_, token in enumerate(spelled)}, merges=merges)
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIALS.values()])
     return tokenizer
 
 
-def _without_specials(texts: Iterable[str]) -> Iterator[str]:
-    # else frequent merges could spell `</s>`, and the trainer would give them the special token's own id
-    special = re.compile("|".join(map(re.escape, SPECIALS.values())))
-    for text in texts:
-        yield from special.split(text)
+def memory_to_train(pieces: int, size: int) -> int:
+    """Bytes that learning from so many distinct pieces of so many bytes takes, the finished tokenizer included."""
+    shape = PieceCounts(
+        np.broadcast_to(np.int64(0), pieces + 1),
+        np.broadcast_to(np.uint8(0), size),
+        np.broadcast_to(np.int64(1), pieces),
+    )
+    gathering = 6 * (size + 24 * pieces)
+    return VOCABULARY_MEMORY + max(gathering, size + 16 * pieces + bytes_to_learn(shape))
+
+
+def byte_chars() -> list[str]:
+    """The 256 characters that stand for bytes in a byte-level vocabulary: those that can be seen for themselves, the
+    others from U+0100 on (`bytes_to_unicode` of GPT-2's encoder)."""
+    seen = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    unseen = [byte for byte in range(256) if byte not in seen]
+    return [chr(byte) if byte in seen else chr(0x100 + unseen.index(byte)) for byte in range(256)]
 
 
 def load(path: Path) -> Tokenizer:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PIPELINE_FLOORS = [
     ["errors", "units", "digest"],
     ["text", "document", "programming"],
-    ["codes"],
+    ["codes", "sampling", "ready"],
     ["sources", "identifier", "tokenizer", "pack", "yamlsafe", "monitor"],
     ["stages", "encode"],
     ["store"],

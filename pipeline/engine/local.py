@@ -61,7 +61,7 @@ class LocalEngine:
             raise RunError(
                 f"the task {tasks[0].name} needs about {say_bytes(need)}, and run.memory is {say_bytes(self.memory)}",
                 hint=f"set run.memory to {say_bytes(need * 1.1)} or more; smaller shards (`shard_size`), documents "
-                "(`max_document`) or samples of the tokenizer (`sample`) need less",
+                "(`max_document`) or fewer pieces for the tokenizer (`most_pieces`) need less",
             )
         return max(1, min(self.workers, (self.memory - WORKER_BASE) // need))  # the parent holds one base too
 

@@ -132,7 +132,7 @@ class RayEngine:
                 f"the task {task.name} needs about {say_bytes(task.memory + WORKER_BASE)}, and the largest node offers "
                 f"{say_bytes(max(0, self.memory + WORKER_BASE))}",
                 hint="start nodes with more (`ray start --memory BYTES`); smaller shards (`shard_size`), documents "
-                "(`max_document`) or samples of the tokenizer (`sample`) need less",
+                "(`max_document`) or fewer pieces for the tokenizer (`most_pieces`) need less",
             )
 
     def close(self) -> None:

@@ -48,6 +48,7 @@ def warnings(
         *halved,
         *_shortened(funnel, [row for row in languages if row["lang"] not in told]),
         *_small_vocabulary(tokenizer),
+        *_pruned(tokenizer),
         *_few_tokens(languages),
     ]
 
@@ -213,6 +214,20 @@ def _small_vocabulary(tokenizer: dict[str, Any] | None) -> list[Warning_]:
     return [
         _say("warning", f"The vocabulary has {got} tokens, not the {asked} asked for: the sample holds no more merges.")
     ]
+
+
+def _pruned(tokenizer: dict[str, Any] | None) -> list[Warning_]:
+    """Pieces beyond `most_pieces`, which the tokenizer did not learn from."""
+    pieces = (tokenizer or {}).get("pieces")
+    if not pieces or not pieces["pruned"]["pieces"]:
+        return []
+    gone = pieces["pruned"]
+    part = share(gone["occurrences"] / pieces["occurrences"])
+    head = f"The tokenizer learned without {count(gone['pieces'])} of {count(pieces['pieces'])} distinct pieces"
+    text = (
+        f"{head} ({part} of all that stand in the sample), none of them seen more than {plural(gone['seen'], 'time')}"
+    )
+    return [_say("warning", f"{text}. `most_pieces` of the tokenizer allows more, where memory does.")]
 
 
 def _few_tokens(languages: Sequence[dict[str, Any]]) -> list[Warning_]:

@@ -52,7 +52,7 @@ class PartitionedWork:
 
     def phases(self) -> Iterator[list[Task]]:
         self.name_corpus()
-        yield self._recheck()
+        yield rechecks(self.step)
         yield from self.rounds()
 
     def rounds(self) -> Iterator[list[Task]]:
@@ -75,12 +75,6 @@ class PartitionedWork:
         told = {"folder": str(self.step.folder), "stage": stage_json(self.stage), **arguments}
         size = {"documents": shard.rows, "bytes": shard.bytes} if shard else {}
         return Task(f"{module or self.module}:{phase}", told, memory=memory, **size)
-
-    def _recheck(self) -> list[Task]:
-        """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
-        done = self.step.done() if is_local(self.step.folder) else []  # stores keep digests of their own
-        lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]
-        return [Task(f"{__name__}:recheck", {"folder": str(self.step.folder), "tasks": lot}) for lot in lots]
 
     def over_shards(self, phase: str, **arguments: Any) -> list[Task]:
         """A task for each shard that is still to do."""
@@ -119,6 +113,13 @@ class PartitionedWork:
         write_json(
             self.step.scratch(LIST), {"edges": edges, "files": [name for mark in marks for name in mark["files"]]}
         )
+
+
+def rechecks(step: Step) -> list[Task]:
+    """Before going on where a run stopped: what it left is read again, and what is not as it was is made again."""
+    done = step.done() if is_local(step.folder) else []  # stores keep digests of their own
+    lots = [done[at : at + RECHECKED] for at in range(0, len(done), RECHECKED)]
+    return [Task(f"{__name__}:recheck", {"folder": str(step.folder), "tasks": lot}) for lot in lots]
 
 
 def recheck(folder: str, tasks: list[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ each text has. The pieces of a text lie end to end and together are the text.
 The rule is the regular expression ` ?[^(\\s|[.,!?…。，、।۔،])]+`, matches and gaps both being pieces, as Oniguruma
 reads it: a run of characters that are no white space, none of `(|)` and none of `.,!?…。，、।۔،`, with one blank before
 it if there is one. Python's `re` reads the nested class otherwise, so the test holds this kernel to `tokenizers`.
+Where a piece ends follows from where it begins, so a kernel that meets pieces one by one needs no list of them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def _long_breaks() -> np.ndarray:
     return long
 
 
-_CLASSES, _LONG = _byte_classes(), _long_breaks()
+CLASSES, LONG = _byte_classes(), _long_breaks()  # what `piece_end` reads
 
 
 @piece
@@ -59,29 +60,34 @@ def _break_width(data: np.ndarray, i: int, end: int, classes: np.ndarray, long: 
     return 3 if long[char] else 0
 
 
+@piece
+def piece_end(data, begin, stop, classes, long):  # type: ignore[no-untyped-def]
+    """Where the piece ends that begins at `begin`, in a text that ends at `stop` > `begin`."""
+    i = begin + 1 if data[begin] == BLANK else begin
+    if i < stop and _break_width(data, i, stop, classes, long) == 0:
+        while i < stop and _break_width(data, i, stop, classes, long) == 0:
+            i += 1
+        return i
+    i = begin
+    while i < stop:
+        width = _break_width(data, i, stop, classes, long)
+        if width == 0:
+            return i - 1 if data[i - 1] == BLANK else i  # the last blank goes with the run
+        i += width
+    return i
+
+
 @kernel
 def _cut(offsets, data, classes, long, ends, counts):  # type: ignore[no-untyped-def]
     """Writes the ends of pieces as far as `ends` has room, and counts them all."""
     total = 0
     for text in range(len(offsets) - 1):
-        i, stop = offsets[text], offsets[text + 1]
-        begin = i  # of the piece at hand
+        at, stop = offsets[text], offsets[text + 1]
         before = total
-        in_run = False
-        while i < stop:
-            width = _break_width(data, i, stop, classes, long)
-            if (width > 0) == in_run:  # a run begins or ends here
-                end = i - 1 if width == 0 and i > begin and data[i - 1] == BLANK else i
-                if end > begin:
-                    if total < len(ends):
-                        ends[total] = end
-                    total += 1
-                    begin = end
-                in_run = not in_run
-            i += max(width, 1)
-        if stop > begin:
+        while at < stop:
+            at = piece_end(data, at, stop, classes, long)
             if total < len(ends):
-                ends[total] = stop
+                ends[total] = at
             total += 1
         counts[text] = total - before
     return total
@@ -93,8 +99,8 @@ def pretokens(offsets: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.nda
     Returns `edges` (pieces + 1,) int64, so that piece p is `data[edges[p]:edges[p + 1]]`, and `counts` (n,) int64,
     pieces of each text. The texts must lie end to end, as Arrow's do."""
     counts = np.zeros(len(offsets) - 1, np.int64)
-    pieces = _cut(offsets, data, _CLASSES, _LONG, np.empty(0, np.int64), counts)
+    pieces = _cut(offsets, data, CLASSES, LONG, np.empty(0, np.int64), counts)
     edges = np.empty(pieces + 1, np.int64)
     edges[0] = offsets[0]
-    _cut(offsets, data, _CLASSES, _LONG, edges[1:], counts)
+    _cut(offsets, data, CLASSES, LONG, edges[1:], counts)
     return edges, counts

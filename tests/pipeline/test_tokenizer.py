@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,17 +16,18 @@ from transformers import AutoTokenizer
 
 from pipeline.digest import digest
 from pipeline.errors import InputError
+from pipeline.text.piece_counts import count_pieces
 from pipeline.tokenizer import (
     TokenizerConfig,
-    budgets,
-    chosen,
     encode_one,
     load,
-    shares,
+    smallest,
     special_ids,
     train,
+    trained,
     transformers_config,
 )
+from tests.pipeline.public_trainer import publicly
 
 TEXTS = [
     "All human beings are born free and equal in dignity and rights. They are endowed with reason and conscience.",
@@ -50,48 +52,6 @@ def merges(tokenizer: Tokenizer) -> list[list[str]]:
     return json.loads(tokenizer.to_str())["model"]["merges"]
 
 
-# The sample
-
-
-@settings(deadline=None)
-@given(
-    available=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 10**12), max_size=8),
-    total=st.integers(0, 10**12),
-    alpha=st.floats(0, 1),
-)
-def test_a_budget_is_never_more_than_there_is_and_never_wasted(available, total, alpha):
-    taken = budgets(available, total, alpha)
-    assert all(0 <= taken[lang] <= available[lang] for lang in available)
-    wanted = min(total, sum(available.values()))
-    assert wanted * (1 - 1e-9) - len(available) <= sum(taken.values()) <= wanted * (1 + 1e-9)
-
-
-def test_budgets_worked_by_hand():
-    # roots of 400, 100 and 4 go as 20 : 10 : 2; 128 bytes give 80, 40 and 8, but c has only 4; its 4 left go 2 : 1
-    assert budgets({"a": 400, "b": 100, "c": 4}, total=128, alpha=0.5) == {"a": 82, "b": 41, "c": 4}
-
-
-@pytest.mark.parametrize(("alpha", "taken"), [(1, {"a": 90, "b": 10}), (0, {"a": 50, "b": 50})])
-def test_alpha_1_is_natural_and_0_is_even(alpha, taken):
-    assert budgets({"a": 9000, "b": 1000}, 100, alpha) == taken
-
-
-def test_a_document_is_chosen_by_its_name_alone():
-    ids = [f"s/a#{i}" for i in range(4000)]
-    share = shares({"en": 1000, "sw": 100}, total=550, alpha=1.0)
-    assert share == {"en": 0.5, "sw": 0.5}
-    mask = chosen(ids, ["en"] * 4000, share, seed=7)
-    assert mask.tolist() == [bool(chosen([name], ["en"], share, seed=7)[0]) for name in ids]
-    assert 1850 < mask.sum() < 2150  # 2000, and 4.7 standard deviations of 31.6
-    assert (mask != chosen(ids, ["en"] * 4000, share, seed=8)).any()
-
-
-def test_shares_of_0_and_1_choose_none_and_all():
-    ids = [f"s/a#{i}" for i in range(1000)]
-    assert not chosen(ids, ["a"] * 1000, {"a": 0.0}, seed=0).any()
-    assert chosen(ids, ["a"] * 1000, {"a": 1.0}, seed=0).all()
-
-
 # Training
 
 
@@ -104,6 +64,34 @@ def test_special_tokens_come_first_and_then_every_byte(tokenizer):
 
 def test_the_merges_are_those_they_always_were(tokenizer):
     assert digest(merges(tokenizer))[:16] == PINNED
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    texts=st.lists(st.text(alphabet="ab <s>/.\n中é", max_size=30), max_size=8),
+    vocab_size=st.integers(260, 290),
+    min_frequency=st.integers(1, 3),
+    max_token_length=st.none() | st.integers(2, 9),
+)
+def test_the_file_is_that_of_the_public_trainer_for_any_texts(texts, vocab_size, min_frequency, max_token_length):
+    config = TokenizerConfig(vocab_size=vocab_size, min_frequency=min_frequency, max_token_length=max_token_length)
+    made = trained(count_pieces(pa.array(texts, pa.large_string())), config)
+    assert made.to_str() == publicly(texts, vocab_size, min_frequency, max_token_length=max_token_length).to_str()
+
+
+def test_the_file_is_that_of_the_public_trainer_for_text_in_many_scripts():
+    assert train(TEXTS, 2000).to_str() == publicly(TEXTS, 2000).to_str()
+
+
+def test_a_limit_to_the_alphabet_leaves_all_bytes():
+    made = trained(count_pieces(pa.array(TEXTS)), TokenizerConfig(vocab_size=SIZE, limit_alphabet=256))
+    assert made.to_str() == train(TEXTS, SIZE).to_str() == publicly(TEXTS, SIZE, limit_alphabet=256).to_str()
+    with pytest.raises(ValidationError):
+        TokenizerConfig(limit_alphabet=255)  # a text with another byte could not be written
+
+
+def test_the_smallest_tokenizer_is_one_that_learned_nothing():
+    assert smallest().to_str() == publicly([], 260).to_str() == train([], 260).to_str()
 
 
 def test_neither_order_nor_cuts_of_the_texts_matter(tokenizer):
@@ -239,12 +227,6 @@ def test_settings_that_a_ready_tokenizer_would_ignore_are_refused(tokenizer, tmp
     path = save(tokenizer, tmp_path / "tokenizer.json")
     with pytest.raises(ValidationError, match="vocab_size would have no effect"):
         TokenizerConfig(path=path, vocab_size=500)
-
-
-def test_a_sample_that_the_trainer_cannot_count_is_refused_with_the_reason():
-    assert TokenizerConfig(sample="1GB").sample == 10**9
-    with pytest.raises(ValidationError, match="32 bits"):
-        TokenizerConfig(sample=10**9 + 1)
 
 
 def test_a_vocabulary_holds_at_least_the_bytes():

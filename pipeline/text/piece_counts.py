@@ -1,0 +1,320 @@
+"""How often each piece of some texts occurs: what a tokenizer is trained on, and all that it is trained on.
+
+    count_pieces(["a b a", "b</s>b"]) -> PieceCounts of  b" a" 1, b" b" 1, b"a" 1, b"b" 2       in the order of bytes
+
+In: Arrow texts. Out: each distinct piece of BLOOM's pre-tokenizer once, sorted, with a 64-bit count. Special tokens that
+texts spell are taken out, and what stands on either side of them is cut apart, as if it were two texts. The result
+depends on the content alone: not on the order of texts, nor on how they were dealt out to calls that `merge_counts`
+adds up. As both lists are sorted, what lies `between` two bounds can be merged without the rest.
+
+Time is linear in the bytes, apart from the sorting; a text or a piece may be as long as Arrow allows. Memory is told by
+`bytes_to_count` and `bytes_to_merge`. Never changes a text, never keeps one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.text.buffers import buffers
+from pipeline.text.compiling import kernel, piece
+from pipeline.text.hashing import START, load, mix, step
+from pipeline.text.pretokens import CLASSES, LONG, piece_end
+
+U = np.uint64
+SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
+FEWEST = 1 << 12  # distinct pieces that a new table has room for
+TEXT, AT, DISTINCT = range(3)  # where a count that is under way stands
+INDEX = U(0xFFFFFFFF)  # the lower half of a slot: which piece, and one more; the upper half: of its hash
+
+
+@dataclass(frozen=True)
+class PieceCounts:
+    """n distinct pieces in the order of their bytes; piece p is `data[edges[p]:edges[p + 1]]`, not empty."""
+
+    edges: np.ndarray  # (n + 1,) int64, from 0 on
+    data: np.ndarray  # (edges[-1],) uint8
+    counts: np.ndarray  # (n,) int64, at least 1
+
+    @classmethod
+    def of(cls, counts: Mapping[bytes, int]) -> PieceCounts:
+        """From a dict, for tests and for little."""
+        told = sorted(counts)
+        edges = np.cumsum([0, *map(len, told)], dtype=np.int64)
+        return cls(edges, np.frombuffer(b"".join(told), np.uint8), np.array([counts[p] for p in told], np.int64))
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        for (begin, end), count in zip(pairwise(self.edges.tolist()), self.counts.tolist(), strict=True):
+            yield self.data[begin:end].tobytes(), count
+
+    def between(self, low: bytes, high: bytes | None = None) -> PieceCounts:
+        """Pieces from `low` on and below `high` (None: to the last), as views of this one's memory but for the edges."""
+        first = self._rank(low)
+        last = len(self) if high is None else max(first, self._rank(high))
+        edges = self.edges[first : last + 1]
+        return PieceCounts(edges - edges[0], self.data[edges[0] : edges[-1]], self.counts[first:last])
+
+    def _rank(self, bound: bytes) -> int:
+        """How many pieces stand before `bound`."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.data[self.edges[middle] : self.edges[middle + 1]].tobytes() < bound:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+def count_pieces(texts: pa.Array | pa.ChunkedArray, specials: Sequence[str] = SPECIALS) -> PieceCounts:
+    """Counts the pieces of texts in valid UTF-8. `specials` are taken out; of two at one place the one named first."""
+    offsets, data = buffers(texts)
+    told = [special.encode() for special in specials if special]
+    special_edges = np.cumsum([0, *map(len, told)], dtype=np.int64)
+    special_data = np.frombuffer(b"".join(told), np.uint8)
+    starts = np.zeros(256, np.bool_)
+    starts[special_data[special_edges[:-1]]] = True
+    found, state = np.empty((FEWEST, 3), np.int64), np.array([0, offsets[0], 0], np.int64)
+    while not _count(
+        offsets, data, special_edges, special_data, starts, CLASSES, LONG, _slots(len(found)), found, state
+    ):
+        found = np.concatenate([found, np.empty_like(found)])
+    return _sorted(found[: state[DISTINCT]].copy(), data)
+
+
+def bytes_to_count(text_bytes: int, distinct: int | None = None) -> int:
+    """Memory that `count_pieces` needs beside the texts, at most; less where `distinct` pieces are known to be few.
+
+    A table of 16 to 32 bytes for each distinct piece and 24 for its place and count, both twice while they grow, or
+    its bytes twice over and 48 more while they are sorted. Real text has one distinct piece in 30 to 200 bytes."""
+    pieces = text_bytes if distinct is None else min(distinct, text_bytes)
+    # of pieces in this many bytes, few can be short ones: 256 of 1 byte, 65,536 of 2
+    pieces = min(pieces, 66_000 + text_bytes // 3)
+    return 250_000 + 2 * text_bytes + 112 * pieces
+
+
+def _slots(pieces: int) -> np.ndarray:
+    """For a table that holds so many pieces, a power of two of them, in half of its slots at most."""
+    if pieces > 1 << 31:
+        raise ValueError("more than 2^31 distinct pieces in one call: count fewer texts at once and merge the counts")
+    return np.zeros(2 * pieces, np.uint64)
+
+
+@piece
+def _bytes_at(data, i, n):  # type: ignore[no-untyped-def]
+    """The n bytes from i on, at most eight, as one integer."""
+    if i + 8 <= len(data):
+        whole = load(data, U(i))
+        return whole if n >= 8 else whole & ((U(1) << U(8 * n)) - U(1))
+    out = U(0)
+    for at in range(min(n, 8)):
+        out |= U(data[i + at]) << U(8 * at)
+    return out
+
+
+@piece
+def _hash(data, begin, end):  # type: ignore[no-untyped-def]
+    h = START ^ U(end - begin)
+    for i in range(begin, end, 8):
+        h = step(h, _bytes_at(data, i, end - i))
+    return mix(h)
+
+
+@piece
+def _same(data, a, b, n):  # type: ignore[no-untyped-def]
+    for i in range(0, n, 8):
+        if _bytes_at(data, a + i, n - i) != _bytes_at(data, b + i, n - i):
+            return False
+    return True
+
+
+@piece
+def _slot(slots, found, data, h, begin, end):  # type: ignore[no-untyped-def]
+    """The slot of this piece, or the free one where it would stand."""
+    mask = U(len(slots) - 1)
+    at = h & mask
+    while slots[at] != U(0):
+        if slots[at] & ~INDEX == h & ~INDEX:
+            known = np.int64(slots[at] & INDEX) - 1
+            if found[known, 1] - found[known, 0] == end - begin and _same(data, found[known, 0], begin, end - begin):
+                return at
+        at = (at + U(1)) & mask
+    return at
+
+
+@piece
+def _special_at(data, i, stop, edges, specials):  # type: ignore[no-untyped-def]
+    """Bytes of the special token that begins at i; 0 if none does."""
+    for which in range(len(edges) - 1):
+        n = edges[which + 1] - edges[which]
+        same = 0
+        while same < n and i + n <= stop and data[i + same] == specials[edges[which] + same]:
+            same += 1
+        if same == n:
+            return n
+    return 0
+
+
+@piece
+def _next_special(data, i, stop, edges, specials, starts):  # type: ignore[no-untyped-def]
+    """Where the first special token from i on begins, and how long it is; `stop` and 0 if there is none."""
+    while i < stop:
+        if starts[data[i]]:
+            n = _special_at(data, i, stop, edges, specials)
+            if n > 0:
+                return i, n
+        i += 1
+    return stop, 0
+
+
+@piece
+def _again(slots, found, data, distinct):  # type: ignore[no-untyped-def]
+    """Puts what was found before into a larger table."""
+    for known in range(distinct):
+        h = _hash(data, found[known, 0], found[known, 1])
+        at = h & U(len(slots) - 1)
+        while slots[at] != U(0):
+            at = (at + U(1)) & U(len(slots) - 1)
+        slots[at] = (h & ~INDEX) | U(known + 1)
+
+
+@kernel
+def _count(offsets, data, special_edges, specials, starts, classes, long, slots, found, state):  # type: ignore[no-untyped-def]
+    """Goes on from `state` to the end, or until the table is full: then it is False."""
+    distinct = state[DISTINCT]
+    _again(slots, found, data, distinct)
+    for text in range(state[TEXT], len(offsets) - 1):
+        at = max(offsets[text], state[AT])
+        while at < offsets[text + 1]:
+            stop, width = _next_special(data, at, offsets[text + 1], special_edges, specials, starts)
+            while at < stop:
+                end = piece_end(data, at, stop, classes, long)
+                h = _hash(data, at, end)
+                slot = _slot(slots, found, data, h, at, end)
+                if slots[slot] == U(0):
+                    if distinct == len(found):
+                        state[TEXT], state[AT], state[DISTINCT] = text, at, distinct
+                        return False
+                    found[distinct, 0], found[distinct, 1], found[distinct, 2] = at, end, 0
+                    distinct += 1
+                    slots[slot] = (h & ~INDEX) | U(distinct)
+                found[np.int64(slots[slot] & INDEX) - 1, 2] += 1
+                at = end
+            at = stop + width
+    state[DISTINCT] = distinct
+    return True
+
+
+@kernel
+def _gather(found, order, data, edges, out):  # type: ignore[no-untyped-def]
+    """Copies pieces in the given order; `edges[0]` is 0."""
+    to = 0
+    for p in range(len(order)):
+        for i in range(found[order[p], 0], found[order[p], 1]):
+            out[to] = data[i]
+            to += 1
+        edges[p + 1] = to
+
+
+def _gathered(found: np.ndarray, order: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    edges = np.zeros(len(order) + 1, np.int64)
+    out = np.empty(int((found[:, 1] - found[:, 0]).sum()), np.uint8)
+    _gather(found, order, data, edges, out)
+    return edges, out
+
+
+def _sorted(found: np.ndarray, data: np.ndarray) -> PieceCounts:
+    edges, raw = _gathered(found, np.arange(len(found)), data)
+    pieces = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), len(found), [None, pa.py_buffer(edges), pa.py_buffer(raw)]
+    )
+    order = pc.sort_indices(pieces).to_numpy().astype(np.int64)
+    edges, out = _gathered(found, order, data)
+    return PieceCounts(edges, out, found[order, 2])
+
+
+def merge_counts(parts: Sequence[PieceCounts]) -> PieceCounts:
+    """Adds up the counts of each piece over all parts, in time linear in their bytes but for log(len(parts))."""
+    first = np.cumsum([0, *map(len, parts)], dtype=np.int64)  # of each part among all pieces
+    begins = np.cumsum([0, *(len(part.data) for part in parts)], dtype=np.int64)
+    edges = [part.edges[:-1] + begin for part, begin in zip(parts, begins, strict=False)]
+    joined = np.concatenate([*edges, begins[-1:]])
+    data = np.concatenate([part.data for part in parts]) if parts else np.empty(0, np.uint8)
+    counts = np.concatenate([part.counts for part in parts]) if parts else np.empty(0, np.int64)
+    out = PieceCounts(np.zeros(len(counts) + 1, np.int64), np.empty_like(data), np.empty_like(counts))
+    n = _merge(first, joined, data, counts, out.edges, out.data, out.counts)
+    return PieceCounts(out.edges[: n + 1].copy(), out.data[: out.edges[n]].copy(), out.counts[:n].copy())
+
+
+def bytes_to_merge(parts_bytes: int, pieces: int) -> int:
+    """Memory that `merge_counts` needs beside parts of so many bytes and pieces: them joined, and up to two of what
+    comes of them."""
+    return 1_000_000 + 3 * (parts_bytes + 16 * pieces)
+
+
+@piece
+def _before(edges, data, a, b):  # type: ignore[no-untyped-def]
+    """Whether piece a stands before piece b: -1; after: 1; is the same: 0."""
+    shorter = min(edges[a + 1] - edges[a], edges[b + 1] - edges[b])
+    for i in range(shorter):
+        if data[edges[a] + i] != data[edges[b] + i]:
+            return -1 if data[edges[a] + i] < data[edges[b] + i] else 1
+    return np.sign((edges[a + 1] - edges[a]) - (edges[b + 1] - edges[b]))
+
+
+@piece
+def _settle(heap, size, at, edges, data):  # type: ignore[no-untyped-def]
+    """Moves the piece at `at` of a heap down to where it belongs."""
+    item = heap[at]
+    while 2 * at + 1 < size:
+        child = 2 * at + 1
+        if child + 1 < size and _before(edges, data, heap[child + 1], heap[child]) < 0:
+            child += 1
+        if _before(edges, data, heap[child], item) >= 0:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = item
+
+
+@kernel
+def _merge(first, edges, data, counts, out_edges, out, out_counts):  # type: ignore[no-untyped-def]
+    """Writes the pieces of all parts, which are sorted, in one order; returns how many are different."""
+    last = np.zeros(len(counts), np.bool_)  # of its part
+    heap = np.empty(len(first) - 1, np.int64)
+    size = 0
+    for part in range(len(first) - 1):
+        if first[part] < first[part + 1]:
+            last[first[part + 1] - 1] = True
+            heap[size] = first[part]
+            size += 1
+    for at in range(size - 1, -1, -1):
+        _settle(heap, size, at, edges, data)
+    n, to, written = 0, 0, -1
+    while size > 0:
+        p = heap[0]
+        if written >= 0 and _before(edges, data, written, p) == 0:
+            out_counts[n - 1] += counts[p]
+        else:
+            for i in range(edges[p], edges[p + 1]):
+                out[to] = data[i]
+                to += 1
+            out_counts[n] = counts[p]
+            n += 1
+            out_edges[n] = to
+            written = p
+        if last[p]:
+            size -= 1
+            heap[0] = heap[size]
+        else:
+            heap[0] = p + 1
+        _settle(heap, size, 0, edges, data)
+    return n
