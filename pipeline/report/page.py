@@ -41,6 +41,7 @@ from pipeline.report.tables import (
     sample_table,
     source_table,
     step_table,
+    usage_table,
 )
 from pipeline.report.wording import count, plural, say_bytes, share, short
 from pipeline.text.languages import LANGUAGES
@@ -137,6 +138,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "drop_table": drop_table(report.drops),
         "reason_table": reason_table(report.drops, report.languages),
         "sample_table": sample_table(report.tokenizer, report.languages),
+        "usage_table": usage_table(report.tokenizer, report.languages),
         "source_table": source_table(report.sources),
         "step_table": step_table(report.steps),
         "contamination": [{**entry, "table": contamination_table(entry["sets"])} for entry in report.contamination],
