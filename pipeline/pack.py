@@ -1,27 +1,38 @@
 """Token lists to rows of one length: which documents are held out, in what order they stand, how rows are cut.
 
     holdout_bins({0: 900, 7: 50, 9: 3000}, quota=40) -> [0]      bins of the coin, least first, until the quota is met
-    lay_rows(["a", "b"], [[5, 6, 2], [7, 8, 9, 2]], seq_len=4, pad=3) ->
+    lay_rows(["a", "b"], [[5, 6, 2], [7, 8, 9, 2]], seq_len=4, pad=3).rows ->
 
         tokens            starts    doc_ids  doc_offsets
         5 6 2 7 8         0 3       a b      0 0
         8 9 2 3 3         0 3       b        1              8 once more; padding begins at 3
 
-Rows are windows of seq_len + 1 tokens that overlap by one, as Megatron cut them for BLOOM, so that each token but the
-first of a shard is predicted once. Only the last row of a shard may end in padding: no token of a small language is
-lost. Pure: tables in, tables out, and no chance but coins that the caller tossed.
+    lay_rows(..., mode="best_fit").rows ->
+
+        5 6 2 3 3         0 3       a        0
+        7 8 9 2 3         0 4       b        0
+
+`concat`: rows are windows of seq_len + 1 tokens of all documents end to end, which overlap by one, as Megatron cut them
+for BLOOM, so that each token but the first of a file is predicted once. Only the last row of a file may end in padding:
+no token of a small language is lost. `best_fit`: no document is cut that has room in a row (Ding et al. 2024,
+arXiv:2404.10830); a longer one is cut to such windows of its own, and each row may end in padding. Pure: tables in,
+tables out, and no chance but coins that the caller tossed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.text.fit import best_fit, lay
 from pipeline.units import Share
+
+Mode = Literal["concat", "best_fit"]
 
 BIN_BITS = 16  # of the holdout's coin: a language of 65,536 documents or more is split to within 1/65,536 of the quota
 PARTITION_TOKENS = 8_000_000  # 32 MB, which one task brings together and sorts
@@ -38,7 +49,7 @@ class PackConfig(BaseModel):
     packages: ClassVar[tuple[str, ...]] = ()
 
     seq_len: int = Field(512, ge=1, le=2**20, description="tokens a row is trained on; a row holds one more")
-    mode: Literal["concat"] = Field("concat", description="documents end to end, cut into rows, as BLOOM was trained")
+    mode: Mode = Field("concat", description="documents end to end as BLOOM's; best_fit cuts none that fits in a row")
     holdout: Share = Field(0.01, le=0.5, description="share of each language's tokens that is kept from training")
     holdout_tokens: int = Field(2000, ge=0, description="at least so many, but of a small language a tenth is enough")
     seed: int = Field(0, ge=0, lt=2**63, description="of the coins that order and choose documents")
@@ -78,31 +89,111 @@ def top_bits(coins: np.ndarray, bits: int) -> np.ndarray:
     return (coins >> np.uint64(63 - bits) >> np.uint64(1)).astype(np.int64)  # a shift by 64 is undefined
 
 
-def lay_rows(ids: pa.Array, tokens: pa.ListArray, seq_len: int, pad: int) -> pa.Table:
+@dataclass(frozen=True)
+class Laid:
+    """Rows, and what it took to make them; rows * (seq_len + 1) = tokens of the documents + repeated + padding."""
+
+    rows: pa.Table
+    cut: int  # documents that stand whole in no row
+    repeated: int  # tokens that stand in a second row too, so that the next one is predicted there
+    padding: int
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Runs of a document's tokens, in the order in which they stand in the rows; (p,) int64 each."""
+
+    doc: np.ndarray
+    offset: np.ndarray  # the token of its document that it begins with
+    length: np.ndarray
+    row: np.ndarray  # from 0, rising, none left out
+
+
+def lay_rows(ids: pa.Array, tokens: pa.ListArray, seq_len: int, pad: int, mode: Mode = "concat") -> Laid:
     """n documents in their order, each of one token or more -> rows, and what stands where (the top of the file)."""
     lengths = tokens.value_lengths().to_numpy().astype(np.int64)
-    edges = np.concatenate([[0], np.cumsum(lengths)])  # document d is stream[edges[d]:edges[d + 1]]
-    total = int(edges[-1])
-    if total == 0:
-        return row_schema(seq_len).empty_table()
-    begins = np.arange(row_count(total, seq_len), dtype=np.int64) * seq_len  # of rows in the stream
+    if len(lengths) == 0:
+        return Laid(row_schema(seq_len).empty_table(), 0, 0, 0)
+    pieces = _CUT[mode](lengths, seq_len)
+    whole = np.zeros(len(lengths), np.bool_)
+    whole[pieces.doc[pieces.length == lengths[pieces.doc]]] = True
+    rows, stood = _rows(ids, tokens, pieces, seq_len, pad), int(pieces.length.sum())
+    padding = rows.num_rows * (seq_len + 1) - stood
+    return Laid(rows, int((~whole).sum()), stood - int(lengths.sum()), padding)
+
+
+def _concat(lengths: np.ndarray, seq_len: int) -> _Pieces:
+    """Windows over all documents end to end."""
+    edges = np.append(0, np.cumsum(lengths))  # document d is stream[edges[d]:edges[d + 1]]
+    begins = np.arange(row_count(int(edges[-1]), seq_len), dtype=np.int64) * seq_len  # of rows in the stream
+    ends = np.minimum(begins + seq_len + 1, edges[-1])
     first = np.searchsorted(edges, begins, side="right") - 1  # document of each row's first token, and of its last
-    last = np.searchsorted(edges, np.minimum(begins + seq_len, total - 1), side="right") - 1
-    pieces = last - first + 1
-    row = np.repeat(np.arange(len(begins)), pieces)
-    doc = np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces) + first[row]
-    starts, offsets = np.maximum(edges[doc] - begins[row], 0), np.maximum(begins[row] - edges[doc], 0)
-    end = total - begins[-1]  # tokens in the last row
-    padded = end < seq_len + 1
+    last = np.searchsorted(edges, ends - 1, side="right") - 1
+    row, doc = _counted(last - first + 1)
+    doc += first[row]
+    begin = np.maximum(begins[row], edges[doc])
+    return _Pieces(doc, begin - edges[doc], np.minimum(ends[row], edges[doc + 1]) - begin, row)
+
+
+def _best_fit(lengths: np.ndarray, seq_len: int) -> _Pieces:
+    """Windows over each document alone, put where they fit best; those of a row stand in the order of documents.
+
+    A document's windows overlap by one, as rows do otherwise: the last token of one stands once more where the next
+    begins, for that is what the token after it is predicted from."""
+    doc, number = _counted(np.maximum(-(-(lengths - 1) // seq_len), 1))
+    offset = number * seq_len
+    length = np.minimum(lengths[doc] - offset, seq_len + 1)
+    row, _ = best_fit(length, seq_len + 1)
+    order = np.argsort(row, kind="stable")
+    return _Pieces(doc[order], offset[order], length[order], row[order])
+
+
+_CUT: Mapping[Mode, Callable[[np.ndarray, int], _Pieces]] = {"concat": _concat, "best_fit": _best_fit}
+
+
+def _counted(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[2, 3] -> [0, 0, 1, 1, 1], [0, 1, 0, 1, 2]"""
+    of = np.repeat(np.arange(len(counts)), counts)
+    return of, np.arange(len(of)) - (np.cumsum(counts) - counts)[of]
+
+
+def _rows(ids: pa.Array, tokens: pa.ListArray, pieces: _Pieces, seq_len: int, pad: int) -> pa.Table:
+    """The columns of the rows in which the pieces stand, one behind the other; what is left of a row is padding."""
+    width, offsets = seq_len + 1, tokens.offsets.to_numpy().astype(np.int64)
+    counts = np.bincount(pieces.row)
+    after = np.cumsum(counts)  # the last piece of each row is the one before
+    ends = np.cumsum(pieces.length)
+    filled = np.diff(ends[after - 1], prepend=0)
+    starts = ends - pieces.length - np.repeat(ends[after - 1] - filled, counts)
+    laid = np.full(len(counts) * width, pad, np.int32)
+    begins = offsets[pieces.doc] + pieces.offset
+    lay(tokens.values.to_numpy(), begins, pieces.length, pieces.row * width + starts, laid)
+    padded = filled < width
     return pa.table(
         [
-            _windows(tokens.flatten().to_numpy(), begins, seq_len, pad),
-            _lists(np.append(starts, end) if padded else starts, np.append(pieces[:-1], pieces[-1] + padded)),
-            _lists(ids.take(pa.array(doc)), pieces),
-            _lists(offsets, pieces),
+            pa.FixedSizeListArray.from_arrays(pa.array(laid), width),
+            _lists(np.insert(starts, after[padded], filled[padded]), counts + padded),
+            _lists(ids.take(pa.array(pieces.doc)), counts),
+            _lists(pieces.offset, counts),
         ],
         schema=row_schema(seq_len),
     )
+
+
+def taken(lists: pa.ListArray, rows: np.ndarray) -> pa.ListArray:
+    """(m,) lists of int32 in the order of `rows`: what `lists.take(rows)` is, which copies token by token."""
+    begins = lists.offsets.to_numpy().astype(np.int64)
+    lengths = np.diff(begins)[rows]
+    ends = np.append(0, np.cumsum(lengths))
+    out = np.empty(int(ends[-1]), np.int32)
+    lay(lists.values.to_numpy(), begins[rows], lengths, ends[:-1], out)
+    return pa.ListArray.from_arrays(pa.array(ends.astype(np.int32)), pa.array(out))
+
+
+def warm() -> None:
+    """Compiles the kernels of both modes; to be called once, before workers start."""
+    for mode in _CUT:
+        lay_rows(pa.array(["a"]), pa.array([[2]], pa.list_(pa.int32())), 1, 3, mode)
 
 
 def row_count(tokens: int, seq_len: int) -> int:
@@ -120,17 +211,6 @@ def row_schema(seq_len: int) -> pa.Schema:
             pa.field("doc_offsets", pa.list_(pa.int32()), nullable=False),
         ]
     )
-
-
-def _windows(stream: np.ndarray, begins: np.ndarray, seq_len: int, pad: int) -> pa.FixedSizeListArray:
-    rows = np.full((len(begins), seq_len + 1), pad, np.int32)
-    whole = (len(stream) - 1) // seq_len  # rows without padding
-    if whole:
-        rows[:whole] = np.lib.stride_tricks.sliding_window_view(stream, seq_len + 1)[::seq_len][:whole]
-    if whole < len(begins):
-        rest = stream[begins[-1] :]
-        rows[-1, : len(rest)] = rest
-    return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), seq_len + 1)
 
 
 def _lists(values: np.ndarray | pa.Array, lengths: np.ndarray) -> pa.ListArray:

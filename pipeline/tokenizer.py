@@ -30,7 +30,7 @@ from pipeline.units import Size, say_bytes
 
 SPECIALS = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}  # in the order of their ids
 BYTES = 256
-MOST_PIECES = 50_000_000  # bytes of distinct pieces: learning from so many fits in run.memory 4GB
+MOST_PIECES = 40_000_000  # bytes of distinct pieces: learning from so many fits in run.memory 4GB
 VOCABULARY_MEMORY = 300_000_000  # bytes that 250,680 tokens take while their tokenizer.json is made (measured)
 SMALLEST = len(SPECIALS) + BYTES  # tokens before the first merge
 PATTERN = r" ?[^(\s|[.,!?…。，、।۔،])]+"
@@ -75,7 +75,9 @@ class TokenizerConfig(BaseModel):
     dedup_lines: bool = Field(True, description="a line that stands more than once in the sample counts once")
     seed: int = Field(0, ge=0, lt=2**63, description="of the coins that choose documents")
     min_frequency: int = Field(2, ge=1, description="a pair seen less often is not merged")
-    max_token_length: int | None = Field(None, ge=2, description="bytes of the longest token; none: any length")
+    max_token_length: int | None = Field(
+        None, ge=2, description="tokens have fewer bytes than this, or two, as the public trainer has it"
+    )
     limit_alphabet: int | None = Field(
         None, ge=BYTES, description="as the public trainer has it; all 256 bytes are needed, so it leaves out none"
     )
@@ -174,15 +176,9 @@ def _tokenizer(spelled: Sequence[str], merged: np.ndarray) -> Tokenizer:
     return tokenizer
 
 
-def memory_to_train(pieces: int, size: int) -> int:
-    """Bytes that learning from so many distinct pieces of so many bytes takes, the finished tokenizer included."""
-    shape = PieceCounts(
-        np.broadcast_to(np.int64(0), pieces + 1),
-        np.broadcast_to(np.uint8(0), size),
-        np.broadcast_to(np.int64(1), pieces),
-    )
-    gathering = 6 * (size + 24 * pieces)
-    return VOCABULARY_MEMORY + max(gathering, size + 16 * pieces + bytes_to_learn(shape))
+def memory_to_train(pieces: PieceCounts, vocab_size: int) -> int:
+    """Bytes that `trained` takes, pieces and the finished tokenizer included."""
+    return VOCABULARY_MEMORY + len(pieces.data) + 16 * len(pieces) + bytes_to_learn(pieces, vocab_size)
 
 
 def byte_chars() -> list[str]:

@@ -21,6 +21,7 @@ from pretrain.errors import SeedbedError
 if TYPE_CHECKING:
     from pretrain.config import Config, Train
     from pretrain.evaluate import Score
+    from pretrain.mixture import MixturePlan
     from pretrain.model import ModelConfig
     from pretrain.rundir import Outcome, RunDir
 
@@ -107,10 +108,12 @@ def evaluate(
 
     loaded = load(run, say)
     scores = score(loaded.model, loaded.seam(data, say), split, max_rows=rows)
+    consumed = loaded.state.get("tokens_by_language", {})  # an exported folder does not say
     if as_json:
-        print(json.dumps({"model": str(loaded.folder), "split": split, "scores": [s.to_dict() for s in scores]}))
+        about = {"model": str(loaded.folder), "split": split, "tokens_by_language": consumed}
+        print(json.dumps(about | {"scores": [s.to_dict() for s in scores]}))
     else:
-        Console().print(_score_table(scores, f"{loaded.folder}, {split}"))
+        Console().print(_score_table(scores, f"{loaded.folder}, {split}", consumed))
 
 
 @app.command()
@@ -161,11 +164,16 @@ def plan(
     mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that is reached.")] = 0.4,
     as_json: Json = False,
 ) -> None:
-    """Parameters, FLOPs, memory and time of a config, before anything is built."""
+    """Parameters, FLOPs, memory and time of a config, and what its mixture makes of each language.
+
+    Nothing is built for it. The mixture is told where the packed corpus is there.
+    """
+    from pretrain import mixture_table
     from pretrain.config import load_config
     from pretrain.plan import plan as reckon
 
     settings = load_config(config)
+    mixture = _mixture(settings)
     shape, length = _shape(settings, seq_len)
     numbers = reckon(
         shape,
@@ -179,9 +187,12 @@ def plan(
         precision=None if hardware == "cpu" else settings.run.precision,
     )
     if as_json:
-        print(numbers.to_json())
-    else:
-        Console().print(numbers.table())
+        whole = json.loads(numbers.to_json()) | {"mixture": mixture and mixture_table.as_json(mixture)}
+        print(json.dumps(whole, ensure_ascii=False, indent=2))
+        return
+    Console().print(numbers.table())
+    if mixture:
+        print(mixture_table.told(mixture))
 
 
 def main() -> None:
@@ -206,6 +217,17 @@ def _shape(settings: Config, seq_len: int | None) -> tuple[ModelConfig, int]:
     length = seq_len or 2048
     say(f"{settings.data.path} is not there yet: reckoning with {rows:,} embedding rows and {length:,} tokens a row")
     return ModelConfig(vocab_size=rows, **settings.model.model_dump()), length
+
+
+def _mixture(settings: Config) -> MixturePlan | None:
+    """What the mixture makes of the packed corpus, where that is there."""
+    from pretrain.mixture import plan_mixture
+    from pretrain.mixture_table import corpus_of
+    from pretrain.seam import Seam
+
+    if not (settings.data.path / "manifest.json").is_file():
+        return None
+    return plan_mixture(settings.data.mixture, corpus_of(Seam.open(settings.data.path)), settings.train.total_samples)
 
 
 def _tell_outcome(outcome: Outcome, settings: Config, config: Path) -> None:
@@ -240,13 +262,16 @@ def _print_samples(run: RunDir) -> None:
             print(f"> {sample['text'].strip()}")
 
 
-def _score_table(scores: list[Score], title: str) -> Table:
+def _score_table(scores: list[Score], title: str, consumed: dict[str, int]) -> Table:
+    """`consumed`: tokens of each language that the model was trained on; the last score is that of all."""
     table = Table(title=title)
     table.add_column("language")
-    for name in ("tokens", "loss", "bits per byte"):
+    for name in ("tokens", "loss", "bits per byte", *(["trained on"] if consumed else [])):
         table.add_column(name, justify="right")
+    trained = consumed | {scores[-1].language: sum(consumed.values())}
     for score in scores:
-        row = (score.language, f"{score.tokens:,}", f"{score.loss:.4f}", f"{score.bits_per_byte:.4f}")
+        row = [score.language, f"{score.tokens:,}", f"{score.loss:.4f}", f"{score.bits_per_byte:.4f}"]
+        row += [f"{trained.get(score.language, 0):,}"] if consumed else []
         table.add_row(*row, end_section=score is scores[-2])
     return table
 

@@ -58,11 +58,15 @@ def _block_at(place: Place, root: type[BaseModel]) -> type[BaseModel] | None:
     """The class that describes this place, if it is a block."""
     block: type[BaseModel] | None = root
     for key in place:
+        if isinstance(key, int):  # of a list of blocks
+            continue
         field = block.model_fields.get(str(key)) if block else None
         block = field and _block_in(field.annotation)
     return block
 
 
 def _block_in(annotation: Any) -> type[BaseModel] | None:
+    """The block among what it may be, or in the list that it may be."""
     options = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+    kinds = [get_args(o)[0] if get_origin(o) is tuple else o for o in options]
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

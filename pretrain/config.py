@@ -12,23 +12,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
+from pydantic import Field, Strict, ValidationError, model_validator
 
 from pretrain.complaints import complain
 from pretrain.errors import ConfigError
+from pretrain.fields import Block, Count, NotNegative, Positive, Share
+from pretrain.rules import Mixture
 from pretrain.schedule import Batches, LearningRate, Ramp, Shape
 from pretrain.yaml_file import read_yaml
-
-Int = Annotated[int, Strict()]  # no `true`, no "10"
-Count = Annotated[int, Strict(), Field(ge=1)]
-NotNegative = Annotated[int, Strict(), Field(ge=0)]
-Float = Annotated[float, Strict()]
-Positive = Annotated[float, Strict(), Field(gt=0)]
-Share = Annotated[float, Strict(), Field(ge=0, lt=1)]
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Run(Block):
@@ -52,28 +43,13 @@ class Run(Block):
         return self.nodes * self.devices
 
 
-class Mixture(Block):
-    """Shares of the languages: rows ** (1 / temperature), or stated; a language not stated is then left out."""
-
-    temperature: Positive = 1.0  # 1: as they come; more lifts small languages
-    weights: dict[str, Positive] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if self.weights is not None and {"temperature", "weights"} <= self.model_fields_set:
-            raise ValueError("give temperature or weights, not both")
-        if self.weights == {}:
-            raise ValueError("weights names no language")
-        return self
-
-
 class Data(Block):
     """The packed corpus."""
 
     path: Path  # the folder with manifest.json
     mixture: Mixture = Mixture()
     pad_vocab_to: Count | None = None  # rows of the embedding; None: the next multiple of 64
-    verify: bool = False  # read every byte and compare its sha256 before training
+    verify: bool = False  # read every byte before training: is its sha256 right, is every id a token
 
 
 class Model(Block):
@@ -179,6 +155,7 @@ class Config(Block):
         if self.train.schedule == "constant":  # what it does not use cannot differ
             train |= {"decay_samples": None, "cooldown_samples": None}
         data = self.data.model_dump(mode="json", include={"mixture", "pad_vocab_to"})
+        data["mixture"]["over_samples"] = self.data.mixture.over(self.train.total_samples)
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
 
 

@@ -2,9 +2,10 @@
 
     step -> {"ids": (R, T) int32, "targets": (R, T) int32, "languages": (R,), "tokens": (R,), ...}
 
-At position j a row predicts token j + 1 of a packed row; targets in the padding are -100. Which samples a step takes
-follows from its number alone (schedule.py), which row stands at a sample from (seed, weights, sample) (order.py):
-prefetching, workers and restarts cannot move anything. Never shuffles, never counts what it has given out.
+At position j a row predicts token j + 1 of a packed row; targets in the padding are -100, and so are those where a
+document goes on that began in another row (docs/packing.md). Which samples a step takes follows from its number alone
+(schedule.py), which row stands at a sample from (seed, stages, sample) (order.py): prefetching, workers and restarts
+cannot move anything. Never shuffles, never counts what it has given out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pretrain.errors import InputError
 from pretrain.loss import IGNORE
 from pretrain.order import Order
 from pretrain.schedule import Batches
@@ -43,6 +45,7 @@ def row_tensors(shards: Shards, row: int) -> tuple[np.ndarray, np.ndarray]:
     tokens = shards.tokens(row)
     targets = tokens[1:].copy()
     targets[max(0, shards.end(row) - 1) :] = IGNORE  # the last token before the padding is still a target
+    targets[shards.goes_on(row) - 1] = IGNORE  # else the end of another text would have to tell what stands within one
     return tokens[:-1].copy(), targets
 
 
@@ -58,6 +61,7 @@ class Steps(Dataset[StepBatch]):
         self._rank, self._world = rank, world
         self._shards = {language: seam.shards("train", language) for language in order.rows}
         self._index = {language: i for i, language in enumerate(order.rows)}
+        self._seq_len = seam.seq_len
 
     def __len__(self) -> int:
         return max(0, self._last - self._first)
@@ -68,17 +72,45 @@ class Steps(Dataset[StepBatch]):
         step = self._first + i
         start, stop = self._batches.first_sample(step), self._batches.first_sample(step + 1)
         rows = [self._order.row(n) for n in range(start + self._rank, stop, self._world)]
-        pairs = [row_tensors(self._shards[language], row) for language, row in rows]
-        targets = np.stack([t for _, t in pairs])  # (R, T)
+        ids, targets, tokens = self._read(rows)
         return StepBatch(
-            ids=torch.from_numpy(np.stack([x for x, _ in pairs])),
+            ids=torch.from_numpy(ids),
             targets=torch.from_numpy(targets),
             languages=np.array([self._index[language] for language, _ in rows]),
-            tokens=(targets != IGNORE).sum(1),
+            tokens=tokens,
             rows=rows,
             step=step,
             samples=stop - start,
         )
+
+    def _read(self, rows: list[tuple[str, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """ids, targets (R, T) int32, and (R,) int64 how many targets count. Raises InputError for ids of no token."""
+        length = self._seq_len
+        ids, targets = np.empty((len(rows), length), np.int32), np.empty((len(rows), length), np.int32)
+        ends, inside = np.empty(len(rows), np.int64), []
+        for i, (language, row) in enumerate(rows):
+            shards = self._shards[language]
+            ends[i] = min(
+                length, max(0, shards.copy(row, ids[i], targets[i]) - 1)
+            )  # the token before the padding counts
+            inside.append(shards.goes_on(row) - 1)
+        any_shards = self._shards[rows[0][0]]
+        if not (any_shards.all_tokens(ids) and any_shards.all_tokens(targets[:, -1])):
+            self._refuse(rows)
+        for i in np.flatnonzero(ends < length).tolist():
+            targets[i, ends[i] :] = IGNORE
+        for i, places in enumerate(inside):
+            targets[i, places] = IGNORE
+        return ids, targets, ends - np.array([len(places) for places in inside])
+
+    def _refuse(self, rows: list[tuple[str, int]]) -> None:
+        """Raises InputError for the first of these rows that has an id that is no token."""
+        for language, row in rows:
+            try:
+                self._shards[language].tokens(row)
+            except InputError as error:
+                raise InputError(f"training row {row} of {language}: {error.message}", error.hint) from error
+        raise AssertionError("some row has such an id")
 
     def documents(self, language: str, row: int) -> list[str]:
         """Ids of the documents that stand in this row."""

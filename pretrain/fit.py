@@ -32,9 +32,11 @@ from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
 from pretrain.data import PackedData
 from pretrain.errors import ConfigError, InputError
+from pretrain.mixture import plan_mixture
+from pretrain.mixture_table import corpus_of, told
 from pretrain.model import Bloom, ModelConfig, padded_vocab
 from pretrain.module import Pretraining
-from pretrain.order import Order, tempered, whole_weights
+from pretrain.order import Order, Stage
 from pretrain.rundir import Outcome, RunDir, finished
 from pretrain.seam import Seam
 
@@ -63,6 +65,7 @@ def _fit(
 ) -> Outcome:
     total = config.train.total_steps
     resume = _resume(run_dir, say)
+    order = _order(config, seam, resume, say)  # a mixture that cannot be is told before the folder is touched
     step = resume.state["step"] if resume else 0
     if _rank() == 0:
         for folder in seal.set_aside(run_dir.checkpoints, step):
@@ -70,7 +73,6 @@ def _fit(
         run_dir.prepare(config, seam)
         run_dir.rewind(step)
     set_threads(config.run.threads)
-    order = _order(config, seam, resume)
     shape = model_config(config, seam)
     module = _module(config, seam, order, shape, resume)
     state = _fixed_state(config, seam, order, shape)
@@ -127,21 +129,14 @@ def _resume(run_dir: RunDir, say: Say) -> Checkpoint | None:
     return checkpoint.load(folder)
 
 
-def _order(config: Config, seam: Seam, resume: Checkpoint | None) -> Order:
-    rows = seam.rows("train")
-    if not rows:
-        raise ConfigError(f"{seam.folder} has no rows to train on", hint="give the pipeline more text")
-    if resume:  # the numbers themselves: another machine's `pow` may differ in the last bit
-        return Order(rows, resume.state["weights"], config.train.seed)
-    mixture = config.data.mixture
-    if mixture.weights is None:
-        return Order(rows, tempered(rows, mixture.temperature), config.train.seed)
-    if unknown := sorted(set(mixture.weights) - set(rows)):
-        raise ConfigError(
-            f"data.mixture.weights names {', '.join(unknown)}, of which the corpus has no rows",
-            hint=f"it has {', '.join(rows)}",
-        )
-    return Order(rows, whole_weights(mixture.weights), config.train.seed)
+def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> Order:
+    if resume is None:
+        plan = plan_mixture(config.data.mixture, corpus_of(seam), config.train.total_samples)
+        say(told(plan))
+        return plan.order(config.train.seed)
+    # the numbers themselves: another machine's `pow` may differ in the last bit
+    stages = resume.state.get("stages") or [{"begin": 0, "weights": resume.state["weights"]}]
+    return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
 def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
@@ -163,7 +158,7 @@ def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -
     return {
         "config": config.identity(),
         "data": seam.digest,
-        "weights": order.weights,
+        "stages": [asdict(stage) for stage in order.stages],
         "model": asdict(shape),
         "how": {
             "torch": str(torch.__version__),

@@ -1,7 +1,8 @@
 """The packed corpus as it stands on disk: manifest, tokenizer, and rows of token ids mapped from Arrow files.
 
     Seam.open("runs/demo/packed") -> .seq_len .vocab_size .pad_id .digest .languages("train")
-    seam.shards("train", "sw") -> len(), .tokens(row) (seq_len + 1,) int32, .end(row), .documents(row)
+    seam.shards("train", "sw") -> len(), .tokens(row) (seq_len + 1,) int32, .end(row), .goes_on(row), .documents(row),
+                                  .copy(row, ids, targets)
 
 What the manifest states is checked when it is opened, files when they are first read; `verify` reads every byte. Rows
 are views of mapped files, copied by whoever changes them. Never writes, never decides an order.
@@ -37,13 +38,19 @@ class Seam:
 
     @classmethod
     def open(cls, folder: Path, verify: bool = False) -> Seam:
-        """Raises InputError if the folder is no packed corpus, is of a newer format, or was altered or cut short."""
+        """Raises InputError if the folder is no packed corpus, is of a newer format, or was altered or cut short.
+
+        `verify` reads every byte: a file of another sha256 is named, and the first row with an id that is no token.
+        """
         manifest = _read_manifest(folder)
         _check_format(folder, manifest)
         _check_digest(folder, manifest)
         for name, entry in manifest["files"].items():
             _check_file(folder / name, entry, verify)
-        return cls(folder, manifest)
+        seam = cls(folder, manifest)
+        if verify:
+            seam.check_ids()
+        return seam
 
     @property
     def seq_len(self) -> int:
@@ -68,11 +75,11 @@ class Seam:
 
     def languages(self, split: str) -> list[str]:
         """Languages that have a row in this split, sorted."""
-        return sorted(lang for lang, numbers in self._split(split).items() if numbers["rows"] > 0)
+        return sorted(lang for lang, numbers in self.split(split).items() if numbers["rows"] > 0)
 
     def numbers(self, split: str, language: str) -> dict[str, Any]:
         """rows, documents, tokens, padding, bytes, words, as the manifest has them."""
-        return self._split(split)[language]
+        return self.split(split)[language]
 
     def rows(self, split: str) -> dict[str, int]:
         return {language: self.numbers(split, language)["rows"] for language in self.languages(split)}
@@ -82,8 +89,17 @@ class Seam:
         files = [(self.folder / name, self.manifest["files"][name]["rows"]) for name in names]
         return Shards(files, self.seq_len + 1, self.pad_id, self.vocab_size)
 
-    def _split(self, split: str) -> dict[str, Any]:
+    def split(self, split: str) -> dict[str, Any]:
+        """The numbers of each language, those without a row too."""
         return self.manifest["splits"].get(split, {})
+
+    def check_ids(self) -> None:
+        """Read every row. Raises InputError for the first that has an id that is no token."""
+        for split in self.manifest["splits"]:
+            for language in self.languages(split):
+                shards = self.shards(split, language)
+                for row in range(len(shards)):
+                    shards.tokens(row)
 
 
 class Shards:
@@ -107,20 +123,37 @@ class Shards:
         """(width,) int32, a view: copy before you write. Raises InputError for an id that is no token."""
         file, i = self._find(row)
         tokens = file.tokens(i)
-        if int(tokens.max()) >= self._vocab_size or int(tokens.min()) < 0:
+        if not self.all_tokens(tokens):
+            wrong = next(int(token) for token in tokens if not 0 <= token < self._vocab_size)
             raise InputError(
-                f"{file.path}, row {i}: a token id is outside 0..{self._vocab_size - 1}",
+                f"{file.path}, row {i}: token id {wrong} is outside 0..{self._vocab_size - 1}",
                 hint="pack the corpus again; the shard does not belong to this tokenizer",
             )
         return tokens
 
+    def all_tokens(self, ids: np.ndarray) -> bool:
+        """Whether all are ids of the tokenizer."""
+        return int(ids.max()) < self._vocab_size and int(ids.min()) >= 0
+
     def end(self, row: int) -> int:
         """Where padding begins: width if there is none."""
         file, i = self._find(row)
-        if int(file.tokens(i)[-1]) != self._pad_id:
-            return self._width
-        starts = file.cell("starts", i)
-        return starts[-1] if len(starts) > len(file.cell("doc_ids", i)) else self._width
+        return file.end(i, self._pad_id)
+
+    def copy(self, row: int, ids: np.ndarray, targets: np.ndarray) -> int:
+        """Copy a row's tokens but the last to `ids`, but the first to `targets`, unchecked; returns its end."""
+        file, i = self._find(row)
+        tokens = file.tokens(i)
+        ids[:], targets[:] = tokens[:-1], tokens[1:]
+        return file.end(i, self._pad_id)
+
+    def goes_on(self, row: int) -> np.ndarray:
+        """(m,) int32: where a document goes on that began in another row, the row's first token left out.
+
+        What stands before is of another document, and the token was predicted in the row that it is repeated from."""
+        file, i = self._find(row)
+        offsets = file.numbers("doc_offsets", i)
+        return file.numbers("starts", i)[1 : len(offsets)][offsets[1:] > 0]
 
     def documents(self, row: int) -> list[str]:
         file, i = self._find(row)
@@ -150,18 +183,42 @@ class MappedFile:
         if not _is_row(found, width):
             wanted = pa.list_(pa.int32(), width)
             raise InputError(f"{path}: column tokens is {found}, not {wanted}", hint="pack the corpus again")
+        if lacking := {"starts", "doc_ids", "doc_offsets"} - set(self._table.column_names):
+            raise InputError(f"{path} lacks {', '.join(sorted(lacking))}", hint="pack the corpus again")
         if len(self._table) != rows:
             raise InputError(f"{path} has {len(self._table)} rows, the manifest says {rows}", hint="pack again")
         chunks = self._table.column("tokens").chunks
         self._batches = [chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, width) for chunk in chunks]
+        self._lists: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
 
     @cached_property
     def _batch_starts(self) -> list[int]:
         return list(accumulate((len(batch) for batch in self._batches), initial=0))
 
     def tokens(self, row: int) -> np.ndarray:
+        which, i = self._find(row)
+        return self._batches[which][i]
+
+    def end(self, row: int, pad_id: int) -> int:
+        """Where padding begins: a start more than there are pieces says so, as <pad> may stand in a document too."""
+        tokens = self.tokens(row)
+        if tokens[-1] != pad_id:
+            return len(tokens)
+        starts = self.numbers("starts", row)
+        return int(starts[-1]) if len(starts) > len(self.numbers("doc_offsets", row)) else len(tokens)
+
+    def _find(self, row: int) -> tuple[int, int]:
         which = bisect_right(self._batch_starts, row) - 1
-        return self._batches[which][row - self._batch_starts[which]]
+        return which, row - self._batch_starts[which]
+
+    def numbers(self, column: str, row: int) -> np.ndarray:
+        """The list of numbers in a row of `column`: a view, where `cell` makes an object of each."""
+        if column not in self._lists:
+            chunks = self._table.column(column).chunks
+            self._lists[column] = [(chunk.offsets.to_numpy(), chunk.values.to_numpy()) for chunk in chunks]
+        which, i = self._find(row)
+        offsets, values = self._lists[column][which]
+        return values[offsets[i] : offsets[i + 1]]
 
     def cell(self, column: str, row: int) -> list[Any]:
         return self._table.column(column)[row].as_py()

@@ -18,6 +18,10 @@ from pipeline.report.numbers import Report
 from pipeline.report.wording import count, plural, say_bytes, share, visible
 from pipeline.text.languages import LANGUAGES
 
+ROWS = {  # of each mode of packing
+    "concat": "the last is the next row's first",
+    "best_fit": "documents whole where they fit, padding at the end",
+}
 SIZES = (("K", 3), ("M", 6), ("B", 9), ("T", 12))
 
 
@@ -112,7 +116,7 @@ def _warnings(report: Report) -> list[str]:
 def _use(report: Report) -> list[str]:
     if report.packed is None:
         return []
-    packed, made = report.packed, "the last is the next row's first"
+    packed, made = report.packed, ROWS[report.packed["mode"]]
     return [
         "## Use",
         "",

@@ -10,7 +10,7 @@ write.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from itertools import pairwise
@@ -43,7 +43,7 @@ class Report:
     duplicates: list[dict[str, Any]]  # label, address and what the step says about its clusters
     contamination: list[dict[str, Any]]  # contamination.py
     tokenizer: dict[str, Any] | None  # vocab_size, asked, sample by language, usage (tokenizer.py)
-    packed: dict[str, Any] | None  # folder, address, seq_len, vocab_size, splits: totals of each
+    packed: dict[str, Any] | None  # folder, address, seq_len, vocab_size, mode, splits: totals of each
     sources: list[dict[str, Any]]
     steps: list[dict[str, Any]]  # label, folder, address, kind, recipe, times, peak_memory, disk
     versions: dict[str, str]
@@ -198,14 +198,21 @@ def _tokenizer(steps: Sequence[Step], manifests: Sequence[Manifest]) -> dict[str
 def _packed(steps: Sequence[Step], manifests: Sequence[Manifest]) -> dict[str, Any] | None:
     for step, manifest in zip(steps, manifests, strict=True):
         if manifest["kind"] == "packed":
-            names = ("rows", "documents", "tokens", "padding", "bytes")
+            names = ("rows", "documents", "cut", "tokens", "padding", "bytes")
             splits = {
-                split: {name: sum(row[name] for row in languages.values()) for name in names}
+                split: {name: _sum(row.get(name) for row in languages.values()) for name in names}
                 for split, languages in manifest["splits"].items()
             }
             head = {name: manifest[name] for name in ("address", "seq_len", "vocab_size")}
+            head["mode"] = manifest["recipe"].get("parameters", {}).get("mode", "concat")
             return {"folder": step.folder.name, "digest": manifest["digest"], **head, "splits": splits}
     return None
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    """None where one is not known: a folder packed before `cut` was counted."""
+    known = list(values)
+    return None if None in known else sum(n for n in known if n is not None)
 
 
 def _steps(steps: Sequence[Step], manifests: Sequence[Manifest], funnel: Sequence[Level]) -> list[dict[str, Any]]:

@@ -253,6 +253,32 @@ def _sample_cells(entry: dict[str, int], whole: int) -> list[Cell]:
     return [number(entry["documents"]), number(entry["bytes"], say_bytes), *(number(part, share) for part in parts)]
 
 
+def packing_table(packed: dict[str, Any] | None) -> Table | None:
+    """What became of documents and tokens in rows, by split. None where nothing was packed."""
+    if packed is None:
+        return None
+    head = ["split", "documents", "cut", "cut, share", "rows", "tokens", "tokens a row", "padding", "padding, share"]
+    rows = [
+        Line(None, [Cell(split), *_packing_cells(sums, packed["seq_len"] + 1)])
+        for split, sums in packed["splits"].items()
+    ]
+    return Table(f"Packed rows ({packed['mode']})", head, rows)
+
+
+def _packing_cells(sums: dict[str, Any], width: int) -> list[Cell]:
+    documents, rows, cut = sums["documents"], sums["rows"], sums["cut"]
+    return [
+        number(documents),
+        number(cut),
+        number(cut / documents if documents and cut is not None else None, share),
+        number(rows),
+        number(sums["tokens"]),
+        number(sums["tokens"] / rows if rows else None, lambda value: f"{value:,.1f}"),
+        number(sums["padding"]),
+        number(sums["padding"] / (rows * width) if rows else None, share),
+    ]
+
+
 def pair_table(pairs: Sequence[Sequence[Any]], most: int = 50) -> Table:
     """Who duplicates whom: [source, source of what stayed, documents], the most first; the rest in one line."""
     shown, rest = pairs[:most], pairs[most:]

@@ -28,12 +28,16 @@ from pipeline.store.layers import Shard, read_shard
 from pipeline.store.place import place
 from pipeline.store.step import Step
 from pipeline.text.measures import measure
+from pipeline.text.token_cache import BYTES as CACHE
 from pipeline.text.wordlists import WordLists
 
 MODULE = "pipeline.steps.encode"
-# bytes that a task needs for each byte of text, at worst: kernels where it is one word (else 6), the library where it
-# is one document (else 4)
+# bytes that a task needs for each byte of text, at worst: kernels where it is one word that merges everywhere (21;
+# else at most 5, if each byte is a token), the library where it is one document (else 4)
 BY_KERNEL, BY_LIBRARY = 24, 120
+PER_TOKEN = (
+    1700  # bytes for each token of the vocabulary while its JSON is read (measured at 250,680), 1,350 afterwards
+)
 
 
 @dataclass
@@ -52,16 +56,17 @@ class EncodeWork:
         encoder = _encoder(str(self.tokenizer.folder))
         encoder.warm()  # here, before workers would each compile the same
         factor = BY_KERNEL if encoder.by_kernel else BY_LIBRARY
-        yield [self._task(shard, factor) for shard in self.corpus.shards if self.step.marked(shard.key) is None]
+        base = PER_TOKEN * encoder.vocab_size + (CACHE if encoder.by_kernel else 0)
+        yield [self._task(shard, factor, base) for shard in self.corpus.shards if self.step.marked(shard.key) is None]
 
-    def _task(self, shard: Shard, factor: int) -> Task:
+    def _task(self, shard: Shard, factor: int, base: int) -> Task:
         arguments = {
             "folder": str(self.step.folder),
             "tokenizer": str(self.tokenizer.folder),
             "shard": shard.to_json(),
             "before": self.corpus.to_json(),
         }
-        memory = factor * shard.bytes + PER_DOCUMENT * shard.rows
+        memory = base + factor * shard.bytes + PER_DOCUMENT * shard.rows
         return Task(f"{MODULE}:encode_shard", arguments, memory=memory, documents=shard.rows, bytes=shard.bytes)
 
     def manifest(self, step: Step) -> dict[str, Any]:

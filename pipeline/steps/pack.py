@@ -1,51 +1,48 @@
 """The step of the packed rows: its folder is the seam, sealed by a manifest that `pretrain` reads.
 
-    survey   each shard  -> scratch/survey/<shard>.arrow   tokens by language and bin of the holdout's coin
-    settle   once        -> scratch/split.json             which bins are held out, into how many parts a language goes
-    scatter  each shard  -> scratch/parts/<shard>.arrow    documents with their tokens, by group (split, language, part)
+    survey, settle, scatter, gather                        documents by split, language and range of coins (shuffle.py)
     pack     each group  -> train/<lang>/00000.arrow …     its documents in the order of their coins, as rows
     close    once        -> tokenizer.json, tokenizer_config.json
 
-Documents stand in the order of coin(seed, id): a part is a range of coins, so that no task holds more than one part,
-and the parts one after another are one shuffle of the language. Neither shards nor their order can matter.
+A group is what one task holds, some 8 million tokens; best fit looks for room in its rows alone. Token lists are only
+read: another length, mode or seed encodes nothing again.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from tokenizers import Tokenizer
 
-from pipeline.digest import coins
 from pipeline.engine import Task
-from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, lay_rows, partition_bits, top_bits
+from pipeline.pack import PackConfig, lay_rows, warm
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.shuffle import RUN_TOKENS, SPLITS, Split, in_order, of_groups
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
-from pipeline.store.files import read_json, read_table, write_bytes, write_json, write_table
-from pipeline.store.layers import Shard, read_shard
+from pipeline.store.files import write_bytes, write_json, write_table
 from pipeline.store.place import place
 from pipeline.store.step import Step
+from pipeline.text.fit import WIDTH_BYTES
 from pipeline.tokenizer import special_ids, transformers_config
 
 FORMAT = "seedbed-packed"
-MODULE = "pipeline.steps.pack"
-SPLITS = ("train", "valid")
-COUNTS = ("rows", "documents", "tokens", "padding", "bytes", "words")
+MODULE, SHUFFLE = "pipeline.steps.pack", "pipeline.steps.shuffle"
+COUNTS = ("rows", "documents", "cut", "tokens", "padding", "bytes", "words")
 SCATTER_FACTOR = 14  # bytes that scattering needs for each byte of text, if every byte is a token
-SETTLE_BIN, MOST_BINS = (
-    150,
-    100 << BIN_BITS,
-)  # bytes for each bin of a language, and how many there may be: of 100 languages
-PACK_TOKEN = 24  # bytes that packing needs for each token
+BIN, MOST_BINS = 150, 100 << 16  # bytes that settling needs for each bin of a language; bins of 100 languages
+TOKEN, PIECE = 14, 400  # bytes that packing needs for each token, and for each document beside, or piece of it in a row
+NAME_BYTES = 200  # of a folder: file systems take 255
+
+Sizes = Mapping[int, tuple[int, int]]  # of each group or lot: tokens, documents
 
 
 @dataclass
@@ -65,20 +62,32 @@ class PackWork:
         yield self._over_shards("survey")
         if self.step.marked("settle") is None:
             yield [self._settle()]
+        warm()  # here, before workers would each compile the same
         yield self._over_shards("scatter")
+        if self._lot > 1:
+            yield self._gather()
         yield self._pack()
         if self.step.marked("close") is None:
             yield [Task(f"{MODULE}:close", self._arguments(tokenizer=str(self.tokenizer.folder)))]
+
+    @cached_property
+    def _vocabulary(self) -> Tokenizer:
+        return tokenizer_of(self.tokenizer)
+
+    @cached_property
+    def _lot(self) -> int:
+        return Split.of(self.step).lot
 
     def _arguments(self, **more: Any) -> dict[str, Any]:
         return {"folder": str(self.step.folder), "config": self.config.model_dump(mode="json"), **more}
 
     def _over_shards(self, phase: str) -> list[Task]:
         before = self.corpus.to_json()
+        ids = {"vocab_size": self._vocabulary.get_vocab_size(), "eos": special_ids(self._vocabulary)["eos"]}
         return [
             Task(
-                f"{MODULE}:{phase}",
-                self._arguments(shard=shard.to_json(), before=before),
+                f"{SHUFFLE}:{phase}",
+                self._arguments(shard=shard.to_json(), before=before, ids=ids),
                 memory=SCATTER_FACTOR * shard.bytes + PER_DOCUMENT * shard.rows,
                 documents=shard.rows,
             )
@@ -90,41 +99,76 @@ class PackWork:
         shards = self.corpus.shards
         bins = min(sum(shard.rows for shard in shards), MOST_BINS)
         arguments = self._arguments(shards=[shard.key for shard in shards])
-        return Task(f"{MODULE}:settle", arguments, memory=SETTLE_BIN * bins)
+        return Task(f"{SHUFFLE}:settle", arguments, memory=BIN * bins)
 
-    def _groups(self) -> list[tuple[int, int]]:
-        """(group, tokens) of the groups that have a document."""
+    def _gather(self) -> list[Task]:
+        largest = max(shard.bytes for shard in self.corpus.shards)  # of a shard, at worst a token a byte
+        out = []
+        for lot, (tokens, documents) in self._scattered.items():
+            at_once = min(RUN_TOKENS + largest, tokens)
+            memory = TOKEN * at_once + PIECE * documents * at_once // max(tokens, 1)
+            if self.step.marked(_gathered(lot)) is None:
+                arguments = {"folder": str(self.step.folder), "lot": lot}
+                out.append(Task(f"{SHUFFLE}:gather", arguments, memory=memory, documents=documents))
+        return out
+
+    @cached_property
+    def _scattered(self) -> Sizes:
+        return self._sizes(_scattered(shard.key) for shard in self.corpus.shards)
+
+    def _sizes(self, marks: Iterator[str]) -> Sizes:
+        """Tokens and documents of each group (or lot) that has one, as these tasks counted them; in their order."""
         tokens: Counter[int] = Counter()
-        for shard in self.corpus.shards:
-            tokens.update({int(group): n for group, n in marked(self.step, f"scatter-{shard.key}")["tokens"].items()})
-        return sorted(tokens.items())
+        documents: Counter[int] = Counter()
+        for name in marks:
+            mark = marked(self.step, name)
+            tokens.update({int(group): n for group, n in mark["tokens"].items()})
+            documents.update({int(group): n for group, n in mark["documents"].items()})
+        return {group: (tokens[group], documents[group]) for group in sorted(tokens)}
+
+    @cached_property
+    def _groups(self) -> Sizes:
+        return self._scattered if self._lot == 1 else self._sizes(_gathered(lot) for lot in self._scattered)
 
     def _pack(self) -> list[Task]:
-        pad = special_ids(tokenizer_of(self.tokenizer))["pad"]
-        shards = [shard.key for shard in self.corpus.shards]
+        pad, files, seq_len = special_ids(self._vocabulary)["pad"], self._files(), self.config.seq_len
         return [
-            Task(f"{MODULE}:pack", self._arguments(shards=shards, group=group, pad=pad), memory=PACK_TOKEN * tokens)
-            for group, tokens in self._groups()
+            Task(
+                f"{MODULE}:pack",
+                self._arguments(group=group, files=files[group // self._lot], pad=pad),
+                memory=TOKEN * tokens + PIECE * (documents + tokens // seq_len) + WIDTH_BYTES * seq_len,
+                documents=documents,
+            )
+            for group, (tokens, documents) in self._groups.items()
             if self.step.marked(_packed(group)) is None
         ]
 
+    def _files(self) -> dict[int, list[str]]:
+        """Where the documents of each lot lie, below the step's folder; without lots, those of each group."""
+        if self._lot > 1:
+            return {lot: sorted(marked(self.step, _gathered(lot))["files"]) for lot in self._scattered}
+        out: dict[int, list[str]] = {}
+        for mark in (marked(self.step, _scattered(shard.key)) for shard in self.corpus.shards):
+            for group in mark["tokens"]:
+                out.setdefault(int(group), []).extend(mark["files"])
+        return out
+
     def manifest(self, step: Step) -> dict[str, Any]:
         """The seam's manifest, without what the seal adds."""
-        tokenizer = tokenizer_of(self.tokenizer)
-        packed = [marked(step, _packed(group)) for group, _ in self._groups()]
+        packed = [marked(step, _packed(group)) for group in self._groups]
         return {
             **merged([*packed, marked(step, "close")]),
             "format": FORMAT,
             "seq_len": self.config.seq_len,
-            "vocab_size": tokenizer.get_vocab_size(),
-            "special_ids": special_ids(tokenizer),
-            "splits": add_up(packed),
-            "about": {},
+            "vocab_size": self._vocabulary.get_vocab_size(),
+            "special_ids": special_ids(self._vocabulary),
+            "splits": (splits := add_up(packed)),
+            "about": figures(self.config, splits),
         }
 
 
 def add_up(packed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """{split: {lang: {rows, documents, tokens, padding, bytes, words, files}}} from the marks of `pack`, in order."""
+    """{split: {lang: {COUNTS..., files}}} from the marks of `pack`, in order."""
     out: dict[str, dict[str, Any]] = {split: {} for split in SPLITS}
     for mark in packed:
         into = out[mark["split"]].setdefault(mark["lang"], {**dict.fromkeys(COUNTS, 0), "files": []})
@@ -135,138 +179,62 @@ def add_up(packed: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return out
 
 
+def figures(config: PackConfig, splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a mode did to all documents: how many were cut, the share of padding, documents' tokens a row."""
+    numbers = [numbers for languages in splits.values() for numbers in languages.values()]
+    sums = {name: sum(n[name] for n in numbers) for name in ("documents", "cut", "rows", "tokens", "padding")}
+    room = sums["rows"] * (config.seq_len + 1)
+    shares = {
+        "padding_share": round(sums["padding"] / room, 6) if room else 0.0,
+        "tokens_per_row": round(sums["tokens"] / sums["rows"], 3) if room else 0.0,
+    }
+    return {"mode": config.mode, **sums, **shares}
+
+
+def _scattered(shard: str) -> str:
+    return f"scatter-{shard}"
+
+
+def _gathered(lot: int) -> str:
+    return f"gather-{lot:06d}"
+
+
 def _packed(group: int) -> str:
     return f"pack-{group:06d}"
 
 
-@dataclass(frozen=True)
-class Split:
-    """What `settle` found: for each language the bins held out, and by how many bits each split is parted."""
-
-    held: dict[str, list[int]]
-    bits: dict[str, dict[str, int]]  # {lang: {split: bits}}
-
-    def names(self) -> list[tuple[str, str, int]]:
-        """(split, lang, bits) in the order in which groups are numbered."""
-        return [(split, lang, self.bits[lang][split]) for split in SPLITS for lang in sorted(self.bits)]
-
-    def firsts(self) -> list[int]:
-        """The first group of each of `names`, and how many groups there are."""
-        return list(accumulate((1 << bits for _, _, bits in self.names()), initial=0))
-
-    def groups(self, langs: list[str], bins: np.ndarray, coin: np.ndarray) -> np.ndarray:
-        """(n,) int64: group of each document, by its language, its holdout bin and its coin."""
-        out = np.zeros(len(langs), np.int64)
-        firsts = {name[:2]: first for name, first in zip(self.names(), self.firsts(), strict=False)}
-        names, codes = np.unique(np.array(langs, dtype=object), return_inverse=True)
-        for code, lang in enumerate(names):
-            held = np.isin(bins, self.held[lang])
-            for split, meant in zip(SPLITS, (~held, held), strict=True):
-                here = (codes == code) & meant
-                out[here] = firsts[split, lang] + top_bits(coin[here], self.bits[lang][split])
-        return out
-
-    def where(self, group: int) -> tuple[str, str, int]:
-        """(split, lang, part) of a group."""
-        firsts = self.firsts()
-        at = int(np.searchsorted(firsts, group, side="right")) - 1
-        return *self.names()[at][:2], group - firsts[at]
-
-
-def survey(folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
-    """Task: counts the tokens of a shard by language and bin of the holdout's coin."""
-    step, here = Step(place(folder)), Shard(**shard)
-    docs = _documents(here, before)
-    counts = docs.select(["lang", "length"]).append_column("bin", pa.array(_bins(docs, PackConfig(**config))))
-    counts = counts.group_by(["lang", "bin"]).aggregate([("length", "sum")])
-    path = step.scratch(f"survey/{here.key}.arrow")
-    step.mark(f"survey-{here.key}", {}, {path: write_table(path, counts)})
-    return {"documents": here.rows}
-
-
-def _documents(shard: Shard, before: list[str]) -> pa.Table:
-    """id, lang, tokens, text_bytes, length, words (null where nobody counted them), cluster where a stage wrote it."""
-    steps = [Step(place(name)) for name in before]
-    docs = read_shard(shard, steps, ["id", "lang", "tokens", "text_bytes", "words", "cluster"])
-    if "words" not in docs.column_names:
-        docs = docs.append_column("words", pa.nulls(docs.num_rows, pa.int64()))
-    return docs.append_column("length", pc.list_value_length(docs.column("tokens")).cast(pa.int64()))
-
-
-def _bins(docs: pa.Table, config: PackConfig) -> np.ndarray:
-    """(n,) int64: bin of each document's holdout coin, which is that of its cluster where there is one."""
-    names = docs.column("id")
-    if "cluster" in docs.column_names:
-        names = pc.coalesce(docs.column("cluster").cast(pa.string()), names)
-    return top_bits(coins(config.seed, [f"holdout {name}" for name in names.to_pylist()]), BIN_BITS)
-
-
-def settle(folder: str, config: dict[str, Any], shards: list[str]) -> dict[str, Any]:
-    """Task: decides which bins of each language are held out, and into how many parts it is sorted."""
-    step = Step(place(folder))
-    tokens: dict[str, Counter[int]] = {}
-    for key in shards:
-        for row in read_table(step.scratch(f"survey/{key}.arrow")).to_pylist():
-            tokens.setdefault(row["lang"], Counter())[row["bin"]] += row["length_sum"]
-    held, bits = {}, {}
-    for lang, bins in sorted(tokens.items()):
-        held[lang] = holdout_bins(bins, PackConfig(**config).quota(bins.total()))
-        valid = sum(bins[bin_] for bin_ in held[lang])
-        bits[lang] = {"train": partition_bits(bins.total() - valid), "valid": partition_bits(valid)}
-    path = step.scratch("split.json")
-    step.mark("settle", {}, {path: write_json(path, {"held": held, "bits": bits})})
-    return {}
-
-
-def scatter(folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
-    """Task: writes a shard's documents sorted by group."""
-    step, here = Step(place(folder)), Shard(**shard)
-    docs, settings = _documents(here, before), PackConfig(**config)
-    coin = coins(settings.seed, docs.column("id").to_pylist())
-    split = Split(**read_json(step.scratch("split.json")))
-    groups = split.groups(docs.column("lang").to_pylist(), _bins(docs, settings), coin)
-    docs = docs.select(["id", "tokens", "text_bytes", "words", "length"])
-    docs = docs.append_column("group", pa.array(groups)).append_column("coin", pa.array(coin))
-    docs = docs.take(pa.array(np.argsort(groups, kind="stable")))
-    tokens = docs.group_by("group").aggregate([("length", "sum")]).to_pylist()
-    path = step.scratch(f"parts/{here.key}.arrow")
-    found = {"tokens": {str(row["group"]): row["length_sum"] for row in tokens}}
-    step.mark(f"scatter-{here.key}", found, {path: write_table(path, docs)})
-    return {"documents": here.rows}
-
-
-def pack(folder: str, config: dict[str, Any], shards: list[str], group: int, pad: int) -> dict[str, Any]:
+def pack(folder: str, config: dict[str, Any], group: int, files: list[str], pad: int) -> dict[str, Any]:
     """Task: lays the documents of a group into rows, in the order of their coins."""
-    step, seq_len = Step(place(folder)), config["seq_len"]
-    docs = pa.concat_tables([_part(step.scratch(f"parts/{key}.arrow"), group) for key in shards])
-    docs = docs.take(pc.sort_indices(docs, [("coin", "ascending"), ("id", "ascending")])).combine_chunks()
-    split, lang, part = Split(**read_json(step.scratch("split.json"))).where(group)
-    rows = lay_rows(docs.column("id").combine_chunks(), docs.column("tokens").combine_chunks(), seq_len, pad)
+    step = Step(place(folder))
+    docs = pa.concat_tables([of_groups(step.folder / name, group) for name in files])
+    order = pc.sort_indices(docs.select(["coin", "id"]), [("coin", "ascending"), ("id", "ascending")])
+    docs = in_order(docs, order.to_numpy())
+    ids, lists = (docs.column(name).combine_chunks() for name in ("id", "tokens"))
+    laid = lay_rows(ids, lists, config["seq_len"], pad, config["mode"])
+    split, lang, part = Split.of(step).where(group)
     path = step.folder / split / folder_of(lang) / f"{part:05d}.arrow"
-    tokens = pc.sum(docs.column("length")).as_py()
     counts = {
-        "rows": rows.num_rows,
+        "rows": laid.rows.num_rows,
         "documents": docs.num_rows,
-        "tokens": tokens,
-        "padding": rows.num_rows * seq_len + 1 - tokens,  # rows overlap by one token
+        "cut": laid.cut,
+        "tokens": pc.sum(docs.column("length")).as_py(),
+        "padding": laid.padding,
         "bytes": pc.sum(docs.column("text_bytes")).as_py(),
         "words": None if docs.column("words").null_count else pc.sum(docs.column("words")).as_py(),
     }
-    step.mark(_packed(group), {"split": split, "lang": lang, **counts}, {path: write_table(path, rows)})
+    step.mark(_packed(group), {"split": split, "lang": lang, **counts}, {path: write_table(path, laid.rows)})
     return {"documents": docs.num_rows, "bytes": counts["bytes"]}
 
 
-def _part(path: Path, group: int) -> pa.Table:
-    docs = read_table(path)
-    groups = docs.column("group").to_numpy()  # sorted
-    start, stop = np.searchsorted(groups, [group, group + 1])
-    return docs.slice(start, stop - start)
-
-
 def folder_of(lang: str) -> str:
-    """A language as a folder's name: what could mean a path or nothing is percent-encoded."""
+    """A language as a folder's name: what could mean a path, a hidden file or nothing is percent-encoded; of a name
+    that no file system takes, the beginning and a digest."""
     name = quote(lang, safe="+#")
-    return name if name.strip(".") else name.replace(".", "%2E") or "%"
+    dots = len(name) - len(name.lstrip("."))
+    name = "%2E" * dots + name[dots:] or "%"
+    if len(name) <= NAME_BYTES:
+        return name
+    return f"{name[:NAME_BYTES]}%{hashlib.sha256(lang.encode()).hexdigest()[:16]}"
 
 
 def close(folder: str, config: dict[str, Any], tokenizer: str) -> dict[str, Any]:

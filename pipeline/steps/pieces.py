@@ -3,7 +3,8 @@
     write_counts  each shard      -> scratch/counts/<shard>.arrow       key, piece, count; sorted by key
     merge_pieces  each partition  -> scratch/merged/<partition>.arrow   the same, of all shards
     within        of all marks    -> Bound: which of them are learned from, the rarest left out
-    gathered      once            <- all of them, as PieceCounts
+    gather        once            -> scratch/pieces.arrow               piece, count; sorted by the bytes
+    gathered      once            <- the same, as PieceCounts
 
 Counts are 64-bit integers. A partition is a range of 64-bit keys of the pieces, and pieces are compared byte by byte.
 Left out are those counted least; of those counted alike, the ones with the greatest keys, which favours no script.
@@ -25,15 +26,18 @@ from pipeline.steps.partitions import PARTITION_BYTES, range_of, task_name
 from pipeline.steps.sample import Sampling
 from pipeline.store.files import FileInfo, read_table, write_table
 from pipeline.store.place import place
-from pipeline.store.rows import RowFile, layout_of
+from pipeline.store.rows import RowFile
 from pipeline.store.step import Step
 from pipeline.text.buffers import buffers
 from pipeline.text.piece_counts import PieceCounts, merge_counts
 from pipeline.text.piece_keys import piece_keys
+from pipeline.tokenizer import memory_to_train
 
 LONG = 1_000_000  # bytes of a piece that is named in a mark, because a partition that holds it is larger than others
 MERGE_FACTOR, MERGE_BASE = 8, 50_000_000  # memory that merging takes for each byte of a partition's rows, and beside it
+GATHER_FACTOR = 6  # memory that gathering takes for each byte of what is kept, its rows included
 ROW = 24  # bytes of a row beside its piece
+PIECES = "pieces.arrow"
 
 ROWS = pa.schema([("key", pa.uint64()), ("piece", pa.large_binary()), ("count", pa.int64())])
 
@@ -91,12 +95,9 @@ def merge_pieces(folder: str, partition: int, partitions: int) -> dict[str, Any]
 
 def _between(path: Path, low: int, high: int) -> pa.Table:
     """Rows of a file whose keys are in [low, high)."""
-    keys = read_table(path).column("key").to_numpy()  # mapped while it is searched
-    begin = int(np.searchsorted(keys, np.uint64(low)))
-    end = len(keys) if high == 2**64 else int(np.searchsorted(keys, np.uint64(high)))
-    if begin == end:
-        return ROWS.empty_table()
-    with RowFile(path, layout_of(path)) as file:
+    with RowFile(path) as file:
+        bounds = [bound for bound in (low, high) if bound < 2**64]
+        begin, end = [*file.search("key", np.array(bounds, np.uint64)).tolist(), file.rows][:2]
         return file.slice(begin, end)
 
 
@@ -149,8 +150,29 @@ def _cut(by_count: Sequence[Sequence[Sequence[int]]], least: int, room: int, tak
     raise AssertionError("all fit, so there was nothing to cut")
 
 
-def gathered(step: Step, partitions: int, bound: Bound) -> tuple[PieceCounts, dict[str, Any]]:
-    """The pieces that are learned from, sorted by their bytes, and {"distinct", "bytes", "occurrences", "pruned"}."""
+def gather(folder: str, partitions: int, bound: dict[str, int], vocab_size: int) -> dict[str, Any]:
+    """Task: brings the pieces together that are learned from; its mark tells what that will take, and what is left
+    out."""
+    step = Step(place(folder))
+    made, told = _gathered(step, partitions, Bound(**bound))
+    path = step.scratch(PIECES)
+    files = {path: write_table(path, pa.table({"piece": _array(made), "count": made.counts}))}
+    step.mark("gather", {"pieces": told, "memory": memory_to_train(made, vocab_size)}, files)
+    return {}
+
+
+def gather_memory(bound: Bound, marks: Sequence[Mark]) -> int:
+    """Bytes that `gather` takes: one partition, and what is kept of all."""
+    largest = max((sum(size + ROW * number for _, number, size in mark["by_count"]) for mark in marks), default=0)
+    return MERGE_BASE + 3 * largest + GATHER_FACTOR * (bound.bytes + ROW * bound.pieces)
+
+
+def gathered(step: Step) -> PieceCounts:
+    """What `gather` left."""
+    return _counts_of(read_table(step.scratch(PIECES)))
+
+
+def _gathered(step: Step, partitions: int, bound: Bound) -> tuple[PieceCounts, dict[str, Any]]:
     kept, told = [], Counter[str]()
     pruned = Counter({"pieces": 0, "bytes": 0, "occurrences": 0})
     for at in range(partitions):
@@ -160,7 +182,7 @@ def gathered(step: Step, partitions: int, bound: Bound) -> tuple[PieceCounts, di
             into["pieces"] += rows.num_rows
             into["bytes"] += pc.sum(pc.binary_length(rows.column("piece"))).as_py() or 0
             into["occurrences"] += pc.sum(rows.column("count")).as_py() or 0
-        kept.append(_counts_of(table.filter(pa.array(mask))))
+        kept.append(_counts_of(table.filter(pa.array(mask)).sort_by([("piece", "ascending")])))
     least = {"seen": bound.least} if pruned["pieces"] else {}
     return merge_counts(kept), {**told, "pruned": {**pruned, **least}}
 
@@ -178,7 +200,6 @@ def _mask(table: pa.Table, at: int, bound: Bound) -> np.ndarray:
 
 
 def _counts_of(table: pa.Table) -> PieceCounts:
-    table = table.sort_by([("piece", "ascending")])
     edges, data = buffers(table.column("piece"))
     return PieceCounts(edges - edges[0], data[edges[0] : edges[-1]], table.column("count").to_numpy())
 

@@ -4,6 +4,7 @@
     lines    each partition  -> scratch/elsewhere/<partition>.arrow    lines that stand elsewhere first
     count    each shard      -> scratch/counts/<shard>.arrow           its pieces, of lines that stay
     merge    each partition  -> scratch/merged/<partition>.arrow       the pieces of all shards
+    gather   once            -> scratch/pieces.arrow                   those that are learned from
     learn    once            -> tokenizer.json, tokenizer_config.json
     copy     once            instead of all these, where the config names a tokenizer
 
@@ -50,7 +51,7 @@ from pipeline.store.step import Step
 from pipeline.text.buffers import buffers
 from pipeline.text.piece_counts import PieceCounts, bytes_to_count, count_pieces, merge_counts
 from pipeline.text.sample_lines import once
-from pipeline.tokenizer import TokenizerConfig, load, memory_to_train, special_ids, trained, transformers_config
+from pipeline.tokenizer import TokenizerConfig, load, special_ids, trained, transformers_config
 
 MODULE = "pipeline.steps.tokenizer"
 TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"
@@ -91,6 +92,7 @@ class TokenizerWork:
         counted, count = self._counted(), self._piece_partitions()
         memory = [pieces.merge_memory(counted, at, count) for at in range(count)]
         yield self._over_partitions("merge", "pipeline.steps.pieces:merge_pieces", memory)
+        yield self._once("gather", self._gather(count))
         yield self._once("made", self._learn())
 
     def _once(self, mark: str, task: Task) -> list[Task]:
@@ -149,17 +151,23 @@ class TokenizerWork:
     def _piece_partitions(self) -> int:
         return pieces.piece_partitions(self._counted())
 
-    def _learn(self) -> Task:
-        partitions = self._piece_partitions()
+    def _gather(self, partitions: int) -> Task:
         marks = [marked(self.step, task_name("merge", f"{at:05d}")) for at in range(partitions)]
         bound = pieces.within([mark["by_count"] for mark in marks], self.config.most_pieces)
-        arguments = {
-            "folder": str(self.step.folder),
-            "partitions": partitions,
-            "bound": bound.to_json(),
-            "settings": self.config.model_dump(include=set(LEARNED_BY)),
-        }
-        return Task(f"{MODULE}:learn", arguments, memory=memory_to_train(bound.pieces, bound.bytes))
+        told = {"partitions": partitions, "bound": bound.to_json(), "vocab_size": self.config.vocab_size}
+        return Task(
+            "pipeline.steps.pieces:gather",
+            {"folder": str(self.step.folder), **told},
+            memory=pieces.gather_memory(bound, marks),
+        )
+
+    def _learn(self) -> Task:
+        settings = self.config.model_dump(include=set(LEARNED_BY))
+        return Task(
+            f"{MODULE}:learn",
+            {"folder": str(self.step.folder), "settings": settings},
+            memory=marked(self.step, "gather")["memory"],
+        )
 
     def _copy(self) -> Task:
         ready = self.config.ready
@@ -234,12 +242,14 @@ def _counted_in_parts(texts: pa.ChunkedArray) -> PieceCounts:
     return merge_counts([count_pieces(texts.slice(a, b - a)) for a, b in pairwise(bounds) if b > a])
 
 
-def learn(folder: str, partitions: int, bound: dict[str, int], settings: dict[str, Any]) -> dict[str, Any]:
-    """Task: learns merges from the pieces of all shards."""
+def learn(folder: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Task: learns merges from the pieces that were gathered."""
     step = Step(place(folder))
-    counts, about = pieces.gathered(step, partitions, pieces.Bound(**bound))
-    tokenizer = trained(counts, TokenizerConfig(**settings))
-    return _finish(step, tokenizer.to_str(pretty=True).encode(), pieces=about)
+    try:
+        tokenizer = trained(pieces.gathered(step), TokenizerConfig(**settings))
+    except ValueError as error:  # more symbols or pairs than there are numbers for
+        raise RunError(f"tokenizer: {error}", hint="set tokenizer.most_pieces lower") from error
+    return _finish(step, tokenizer.to_str(pretty=True).encode(), pieces=marked(step, "gather")["pieces"])
 
 
 def copy(folder: str, path: str, revision: str | None, sha256: str | None) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def rows_between(
     """Raises InputError where a file is damaged or gone."""
     bounds = np.array([low, high], np.uint64)
     for path in files:
+        with RowFile(path, [DOC]) as docs:
+            begin, end = docs.search(DOC, bounds).tolist()
         with RowFile(path, columns) as file:
-            begin, end = file.search(DOC, bounds).tolist()
             for at in range(begin, end, most):
                 yield file.slice(at, min(at + most, end))

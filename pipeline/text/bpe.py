@@ -5,8 +5,14 @@
 
 A word begins as its bytes. Of all neighbours that the table merges, those learned first are merged first, and of
 equals the leftmost, until none is left (Sennrich et al. 2016, arXiv:1508.07909; the same as `tokenizers` does). Short
-words are scanned for their next merge, long ones keep a heap: n log n in a word's bytes, and 28 bytes of memory for
-each of the longest, so that a word of many megabytes is slow but no danger.
+words are scanned for their next merge, long ones keep a heap: n log n in a word's bytes, and 20 bytes of memory for
+each of the longest, its tokens included, so that a word of many megabytes is slow but no danger.
+
+While a word is merged it lies in cells, one for each byte: what a token begins with holds its symbol, all its other
+cells are negative. Its second cell and its last hold its length, below zero: so its neighbours on both sides are found
+without links. A symbol is a byte, or 256 and the number of the first merge that makes the token, so that a pair and its
+rank fit into 64 bits together: what makes merging slow is the table, which is read here and there and fits no near
+cache.
 """
 
 from __future__ import annotations
@@ -16,94 +22,178 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.text.compiling import kernel, piece
+from pipeline.text.compiling import kernel, lean
 
 U = np.uint64
-SHORT = 64  # bytes; beyond it a scan for each merge costs more than a heap
-NO_PAIR = np.uint64(0xFFFFFFFFFFFFFFFF)  # an empty place of the table, and the rank of a pair that is not merged
+SHORT = 256  # bytes; beyond it a scan for each merge costs more than a heap
+LANES = 16  # keys that are scanned at once; SHORT is a multiple
+BITS = U(21)  # of a symbol
+MOST_MERGES = (1 << 21) - 257
+EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)  # a place of the table
 SPREAD = np.uint64(0x9E3779B97F4A7C15)  # multiplicative hashing: 2^64 over the golden ratio (Knuth, vol. 3, 6.4)
+SIEVE = U(43)  # bits of a hash that its place in `seen` leaves out
+RANK = U((1 << 22) - 1)  # the lowest bits of a place
+NO_MERGE = (1 << 22) - 1  # the rank of two that stay apart: above any other
+NO_KEY = np.uint32(0xFFFFFFFF)
 LOW = np.uint64(0xFFFFFFFF)
-NONE = -1
+LONGEST = 2**31 - 1  # bytes of a word: its cells count in 32 bits
+
+
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Merges:
-    """`table` (size, 2) uint64, open addressing: a pair (left, right), its rank and what it becomes, 32 bits each."""
+    """The table for kernels. A rank is twice the number of the merge, and 1 if its token was made by one before."""
 
-    byte_ids: np.ndarray  # (256,) int32
-    table: np.ndarray
+    of_bytes: np.ndarray  # (65536,) int32: rank of two bytes
+    seen: np.ndarray  # (262144,) uint8: a bit for each of 2^21 hashes, which tells of most pairs that they stay apart
+    table: np.ndarray  # (size,) uint64, open addressing: left and right (21 bits each), rank (22)
+    made: np.ndarray  # (merges,) int32: symbol that each makes
+    ids: np.ndarray  # (256 + merges,) int32: token id of each symbol
 
     @classmethod
     def of(cls, byte_ids: Sequence[int], merges: Sequence[tuple[int, int, int]]) -> Merges:
-        size = 1 << max(4, (2 * len(merges)).bit_length())  # at most half full
-        table = np.full((size, 2), NO_PAIR)
-        _fill(table, np.array(merges, np.int64).reshape(-1, 3))
-        return cls(np.array(byte_ids, np.int32), table)
+        """At most MOST_MERGES, of tokens that are bytes or made before they are used; what is not is never met."""
+        ids = [*byte_ids, *(merged for *_, merged in merges)]
+        symbols: dict[int, int] = {}
+        for symbol, token in enumerate(ids):
+            symbols.setdefault(token, symbol)
+        pairs = [(symbols.get(left, -1), symbols.get(right, -1)) for left, right, _ in merges]
+        made = np.array([symbols[merged] for *_, merged in merges], np.int32)
+        table = np.full(1 << max(4, (2 * len(merges)).bit_length()), EMPTY)  # at most half full
+        of_bytes, seen = np.empty(1 << 16, np.int32), np.zeros(1 << (61 - int(SIEVE)), np.uint8)
+        again = made != 256 + np.arange(len(made))
+        _fill(seen, table, np.array(pairs, np.int64).reshape(-1, 2), again, of_bytes)
+        return cls(of_bytes, seen, table, made, np.array(ids, np.int32))
 
     def apply(self, edges: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Word w is `data[edges[w]:edges[w + 1]]`. Returns `token_edges` (words + 1,) int64 and `ids` int32."""
-        longest = int(np.diff(edges).max(initial=0))
-        symbols, heap = np.empty((3, max(longest, SHORT)), np.int32), np.empty(2 * max(longest, SHORT), np.uint64)
         token_edges, ids = np.zeros(len(edges), np.int64), np.empty(edges[-1] - edges[0], np.int32)
-        end = _merge_words(edges, data, self.byte_ids, self.table, symbols, heap, token_edges, ids)
+        heap = heap_for(int(np.diff(edges).max(initial=0)))
+        end = _merge_words(edges, data, *self.arrays, short_keys(), heap, token_edges, ids)
         return token_edges, ids[:end].copy()
 
+    @property
+    def arrays(self) -> Arrays:
+        """As `merged` takes them."""
+        return self.of_bytes, self.seen, self.table, self.made, self.ids
 
-@piece
-def _pair(left: int, right: int) -> np.uint64:
-    return (U(left) << U(32)) | U(right)
+
+def heap_for(longest: int) -> np.ndarray:
+    """What `merged` needs for words up to this many bytes: 16 bytes for each of them, if they are long."""
+    return np.empty(2 * longest if longest > SHORT else 0, np.uint64)
 
 
-@piece
-def _place(table: np.ndarray, pair: np.uint64) -> np.uint64:
+def short_keys() -> np.ndarray:
+    """What `merged` needs for short words."""
+    return np.empty(SHORT, np.uint32)
+
+
+@lean
+def _spread(left, right):  # type: ignore[no-untyped-def]
+    return (U(left) << BITS | U(right)) * SPREAD
+
+
+@lean
+def _place(table, left, right):  # type: ignore[no-untyped-def]
     """Where the pair stands, or the empty place where it would."""
     mask = U(len(table) - 1)
-    at = ((pair * SPREAD) >> U(32)) & mask
-    while table[at, 0] != pair and table[at, 0] != NO_PAIR:
+    at = _spread(left, right) >> U(32) & mask
+    while table[at] >> U(22) != U(left) << BITS | U(right) and table[at] != EMPTY:
         at = (at + U(1)) & mask
     return at
 
 
-@piece
-def _merge_of(table: np.ndarray, left: int, right: int) -> np.uint64:
-    """(rank, merged); NO_PAIR, which is above every rank, where the two stay apart."""
-    return table[_place(table, _pair(left, right)), 1]
+@lean
+def _rank(seen, table, left, right):  # type: ignore[no-untyped-def]
+    bit = _spread(left, right) >> SIEVE
+    if not seen[bit >> U(3)] >> np.uint8(bit & U(7)) & np.uint8(1):
+        return np.int64(NO_MERGE)
+    return np.int64(table[_place(table, left, right)] & RANK)
 
 
 @kernel
-def _fill(table: np.ndarray, merges: np.ndarray) -> None:
-    for rank in range(len(merges)):
-        pair = _pair(merges[rank, 0], merges[rank, 1])
-        at = _place(table, pair)
-        table[at, 0], table[at, 1] = pair, _pair(rank, merges[rank, 2])
+def _fill(seen, table, pairs, again, of_bytes):  # type: ignore[no-untyped-def]
+    for number in range(len(pairs)):
+        left, right = pairs[number, 0], pairs[number, 1]
+        if left >= 0 and right >= 0:
+            rank = U(number) << U(1) | U(again[number])
+            table[_place(table, left, right)] = (U(left) << BITS | U(right)) << U(22) | rank
+            bit = _spread(left, right) >> SIEVE
+            seen[bit >> U(3)] |= np.uint8(U(1) << (bit & U(7)))
+    for left in range(256):
+        for right in range(256):
+            of_bytes[left << 8 | right] = _rank(seen, table, left, right)
 
 
-@piece
-def _merge_short(n, table, ids, merge):  # type: ignore[no-untyped-def]
-    """Merges the n symbols in `ids` as far as they go; returns how many are left. `merge[i]` is that of i and i + 1."""
-    for i in range(n - 1):
-        merge[i] = _merge_of(table, ids[i], ids[i + 1])
-    while n > 1:
-        best = 0
-        for i in range(1, n - 1):
-            if merge[i] < merge[best]:
-                best = i
-        if merge[best] == NO_PAIR:
-            break
-        ids[best] = np.int32(merge[best] & LOW)
-        n -= 1
-        for i in range(best + 1, n):
-            ids[i] = ids[i + 1]
-            merge[i - 1] = merge[i]
-        if best > 0:
-            merge[best - 1] = _merge_of(table, ids[best - 1], ids[best])
-        if best < n - 1:
-            merge[best] = _merge_of(table, ids[best], ids[best + 1])
-    return n
+@lean
+def _after(cells, i, stop):  # type: ignore[no-untyped-def]
+    """Where the token after the one at `i` begins; `stop` if it is the last."""
+    return i - cells[i + 1] if i + 1 < stop and cells[i + 1] < 0 else i + 1
 
 
-@piece
-def _push(heap: np.ndarray, size: int, item: np.uint64) -> int:
+@lean
+def _before(cells, i):  # type: ignore[no-untyped-def]
+    """Where the token before the one at `i` begins, which must not be the first."""
+    return i + cells[i - 1] if cells[i - 1] < 0 else i - 1
+
+
+@lean
+def _join(cells, i, right, end, symbol):  # type: ignore[no-untyped-def]
+    """Makes one token of that at `i` and that at `right`, which ends at `end`."""
+    cells[right] = np.int32(i - end)
+    cells[i + 1] = cells[end - 1] = np.int32(i - end)
+    cells[i] = symbol
+
+
+@lean
+def _packed(cells, begin, stop, ids):  # type: ignore[no-untyped-def]
+    """Moves the tokens together, as their ids; returns how many they are."""
+    at = begin
+    for i in range(begin, stop):
+        symbol = cells[i]
+        cells[at] = ids[max(symbol, 0)]  # no branch: what a word is made of cannot be foreseen
+        at += symbol >= 0
+    return at - begin
+
+
+@lean
+def _symbol(made, rank):  # type: ignore[no-untyped-def]
+    """What the merge of this rank makes; hardly ever is it looked up."""
+    return made[rank >> 1] if rank & 1 else np.int32(256 + (rank >> 1))
+
+
+@lean
+def _key(rank, i):  # type: ignore[no-untyped-def]
+    """(rank, i) of a short word: the least of all keys is the merge that comes next."""
+    return NO_KEY if rank == NO_MERGE else np.uint32(rank << 10 | i)
+
+
+@lean
+def _merge_short(cells, begin, stop, seen, table, made, keys):  # type: ignore[no-untyped-def]
+    """Merges the word in these cells as far as it goes. `keys[i]` is of the token at cell `begin + i` and the next."""
+    lanes = (stop - begin + LANES - 1) // LANES * LANES
+    while True:
+        best = NO_KEY
+        for i in range(lanes):
+            best = min(best, keys[i])
+        if best == NO_KEY:
+            return
+        i = begin + np.int64(best & np.uint32(1023))
+        right = _after(cells, i, stop)
+        end = _after(cells, right, stop)
+        symbol = _symbol(made, np.int64(best >> np.uint32(10)))
+        _join(cells, i, right, end, symbol)
+        keys[right - begin] = NO_KEY
+        keys[i - begin] = _key(_rank(seen, table, symbol, cells[end]), i - begin) if end < stop else NO_KEY
+        if i > begin:
+            left = _before(cells, i)
+            keys[left - begin] = _key(_rank(seen, table, cells[left], symbol), left - begin)
+
+
+@lean
+def _push(heap, size, item):  # type: ignore[no-untyped-def]
     at = size
     while at > 0 and heap[(at - 1) >> 1] > item:
         heap[at] = heap[(at - 1) >> 1]
@@ -112,8 +202,8 @@ def _push(heap: np.ndarray, size: int, item: np.uint64) -> int:
     return size + 1
 
 
-@piece
-def _pop(heap: np.ndarray, size: int) -> int:
+@lean
+def _pop(heap, size):  # type: ignore[no-untyped-def]
     """Takes the least item, heap[0], away."""
     size -= 1
     item, at = heap[size], 0
@@ -129,58 +219,59 @@ def _pop(heap: np.ndarray, size: int) -> int:
     return size
 
 
-@piece
-def _offer(table, ids, after, i, heap, size):  # type: ignore[no-untyped-def]
-    """Puts (rank, place) of the merge of the symbol at `i` with the next on the heap, if there is one."""
-    if i == NONE or after[i] == NONE:
-        return size
-    merge = _merge_of(table, ids[i], ids[after[i]])
-    return size if merge == NO_PAIR else _push(heap, size, (merge & ~LOW) | U(i))
+@lean
+def _offer(seen, table, cells, begin, i, end, stop, heap, size):  # type: ignore[no-untyped-def]
+    """Puts (rank, place) of the merge of the token at `i` with the next, at `end`, on the heap, if there is one."""
+    rank = _rank(seen, table, cells[i], cells[end]) if end < stop else NO_MERGE
+    return size if rank == NO_MERGE else _push(heap, size, (U(rank) << U(32)) | U(i - begin))
 
 
-@piece
-def _merge_long(n, table, ids, after, before, heap):  # type: ignore[no-untyped-def]
-    """As `_merge_short`, for any n below 2^31. Symbols are linked while they merge, and moved together at the end."""
+@lean
+def _merge_long(cells, begin, stop, seen, table, made, heap):  # type: ignore[no-untyped-def]
+    """As `_merge_short`, for any word up to LONGEST."""
     size = 0
-    for i in range(n):
-        before[i], after[i] = i - 1, i + 1 if i + 1 < n else NONE
-    for i in range(n - 1):
-        size = _offer(table, ids, after, i, heap, size)
+    for i in range(begin, stop):
+        size = _offer(seen, table, cells, begin, i, i + 1, stop, heap, size)
     while size > 0:
         item = heap[0]
         size = _pop(heap, size)
-        i = int(item & LOW)
-        right = after[i]
-        if ids[i] == NONE or right == NONE:
-            continue
-        merge = _merge_of(table, ids[i], ids[right])
-        if merge == NO_PAIR or merge & ~LOW != item & ~LOW:
+        i, rank = begin + np.int64(item & LOW), np.int64(item >> U(32))
+        if cells[i] < 0:
+            continue  # it was merged with the one before
+        right = _after(cells, i, stop)
+        if right >= stop or _rank(seen, table, cells[i], cells[right]) != rank:
             continue  # one of the two was merged with another since
-        ids[i], ids[right] = np.int32(merge & LOW), NONE
-        after[i] = after[right]
-        if after[i] != NONE:
-            before[after[i]] = i
-        size = _offer(table, ids, after, before[i], heap, size)
-        size = _offer(table, ids, after, i, heap, size)
-    left = 0
+        end = _after(cells, right, stop)
+        _join(cells, i, right, end, _symbol(made, rank))
+        if i > begin:
+            size = _offer(seen, table, cells, begin, _before(cells, i), i, stop, heap, size)
+        size = _offer(seen, table, cells, begin, i, end, stop, heap, size)
+
+
+@lean
+def merged(data, start, n, of_bytes, seen, table, made, ids, keys, heap, cells, begin):  # type: ignore[no-untyped-def]
+    """Writes the ids of the n > 0 bytes from `start` to `cells` from `begin` on, where n cells must be free; returns
+    how many they are. A word beyond SHORT needs `heap_for(n)`."""
+    stop = begin + n
     for i in range(n):
-        if ids[i] != NONE:
-            ids[left] = ids[i]
-            left += 1
-    return left
+        cells[begin + i] = data[start + i]
+    if n > SHORT:
+        _merge_long(cells, begin, stop, seen, table, made, heap)
+        return _packed(cells, begin, stop, ids)
+    for i in range(n - 1):
+        keys[i] = _key(np.int64(of_bytes[np.int64(data[start + i]) << 8 | np.int64(data[start + i + 1])]), i)
+    for i in range(n - 1, (n + LANES - 1) // LANES * LANES):
+        keys[i] = NO_KEY
+    _merge_short(cells, begin, stop, seen, table, made, keys)
+    return _packed(cells, begin, stop, ids)
 
 
 @kernel
-def _merge_words(edges, data, byte_ids, table, symbols, heap, token_edges, out):  # type: ignore[no-untyped-def]
-    ids, after, before = symbols[0], symbols[1], symbols[2]
+def _merge_words(edges, data, of_bytes, seen, table, made, ids, keys, heap, token_edges, out):  # type: ignore[no-untyped-def]
     end = 0
     for word in range(len(edges) - 1):
         start, n = edges[word], edges[word + 1] - edges[word]
-        for i in range(n):
-            ids[i] = byte_ids[data[start + i]]
-        left = _merge_short(n, table, ids, heap) if n <= SHORT else _merge_long(n, table, ids, after, before, heap)
-        for i in range(left):
-            out[end] = ids[i]
-            end += 1
+        if n > 0:
+            end += merged(data, start, n, of_bytes, seen, table, made, ids, keys, heap, out, end)
         token_edges[word + 1] = end
     return end

@@ -1,7 +1,7 @@
 """How training begins: which bytes are symbols, the pieces laid out as cells, and all pairs with their places.
 
     Alphabet.of(pieces, ["<unk>", "<s>"], ...) -> ids of bytes, the tokens before the first merge
-    begin(pieces, alphabet, vocab_size)        -> State
+    begin(pieces, alphabet, vocab_size, least) -> State
 
 Never changes the pieces: the state has cells of its own.
 """
@@ -52,9 +52,7 @@ class Alphabet:
     byte_ids: np.ndarray  # (256,) int32
 
     @classmethod
-    def of(
-        cls, pieces: PieceCounts, specials: Sequence[str], initial: bytes, limit: int | None = None
-    ) -> Alphabet:
+    def of(cls, pieces: PieceCounts, specials: Sequence[str], initial: bytes, limit: int | None = None) -> Alphabet:
         """As `tokenizers` does it: a special token of one byte-level character is that byte."""
         ids: dict[bytes, int] = {}
         tokens, spelled = [], []
@@ -77,7 +75,8 @@ def _letters(pieces: PieceCounts, initial: bytes, limit: int | None) -> list[int
     _count_bytes(pieces.edges, pieces.data, pieces.counts, counts)
     letters = [byte for byte in BYTE_ORDER if byte in initial or counts[byte] > 0]
     if limit is not None and len(letters) > limit:
-        kept = sorted(letters, key=lambda byte: (byte not in initial, -counts[byte], BYTE_ORDER.index(byte)))[:limit]
+        # those asked for are all worth the same; `sorted` leaves equals in their order
+        kept = sorted(letters, key=lambda byte: -np.inf if byte in initial else -counts[byte])[:limit]
         letters = [byte for byte in BYTE_ORDER if byte in kept]
     return letters
 
@@ -87,6 +86,20 @@ def _count_bytes(edges, data, counts, out):  # type: ignore[no-untyped-def]
     for p in range(len(counts)):
         for i in range(edges[p], edges[p + 1]):
             out[data[i]] += counts[p]
+
+
+def most_frequent(edges: np.ndarray, data: np.ndarray) -> int:
+    """How many places the pair has, of two bytes, that stands in more places than others: no pair has more of them."""
+    places = np.zeros((256, 256), np.int64)
+    _count_pairs(edges, data, places)
+    return int(places.max())
+
+
+@kernel
+def _count_pairs(edges, data, out):  # type: ignore[no-untyped-def]
+    for p in range(len(edges) - 1):
+        for i in range(edges[p], edges[p + 1] - 1):
+            out[data[i], data[i + 1]] += 1
 
 
 @kernel
@@ -113,7 +126,7 @@ def _lay(edges, data, byte_ids, order, cells, pieces):  # type: ignore[no-untype
     pieces[len(order)] = at
 
 
-def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int) -> State:
+def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int, least: int) -> State:
     """Everything as it is before the first merge. Raises `ValueError` if counts or places are too many to be kept."""
     symbols = np.zeros(len(pieces), np.int64)
     _symbols(pieces.edges, pieces.data, alphabet.byte_ids, symbols)
@@ -123,14 +136,17 @@ def begin(pieces: PieceCounts, alphabet: Alphabet, vocab_size: int) -> State:
     _check(pieces.counts[order], symbols[order])
     cells, firsts = np.empty(total + len(order) + 1, np.int32), np.empty(len(order) + 1, np.int32)
     _lay(pieces.edges, pieces.data, alphabet.byte_ids, order, cells, firsts)
-    weights, where = np.unique(pieces.counts[order], return_index=True)
+    counts = pieces.counts[order]
+    where = np.flatnonzero(np.diff(counts, prepend=0))
+    weights, bounds = counts[where], firsts[where]
+    del counts, order, symbols
     tokens = max(len(alphabet.tokens), min(vocab_size, len(alphabet.tokens) + total)) + 1
-    state = _empty(cells, firsts, firsts[where], weights, tokens, total - len(order))
+    state = _empty(cells, firsts, bounds, weights, tokens)
     _begin_tokens(state, alphabet)
-    counts, places = np.zeros((256, 256), np.int64), np.zeros((256, 256), np.int64)
+    counts, places = np.zeros((2, 256, 256), np.int64)
     letters = np.full(len(alphabet.tokens), NONE, np.int32)
     letters[alphabet.byte_ids[alphabet.byte_ids != NONE]] = np.flatnonzero(alphabet.byte_ids != NONE)
-    _begin_pairs(state, letters, counts, places)
+    _begin_pairs(state, letters, counts, places, least)
     return state
 
 
@@ -141,14 +157,12 @@ def _check(counts: np.ndarray, symbols: np.ndarray) -> None:
         raise ValueError(f"{symbols.sum():,} symbols in pieces are more than training has places for: 700 million")
 
 
-def _empty(
-    cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: np.ndarray, tokens: int, pairs: int
-) -> State:
-    """With room for `pairs` places, and the first lots."""
-    slots = slots_for(min(pairs, 1 << 16))
-    lots = slots * 3 // 4
+def _empty(cells: np.ndarray, pieces: np.ndarray, bounds: np.ndarray, weights: np.ndarray, tokens: int) -> State:
+    """With room for the first lots."""
+    pairs = len(cells) + 1 - 2 * len(pieces)
+    lots = min(pairs, 1 << 16)
     n = np.zeros(10, np.int64)
-    n[LEVEL], n[PENDING] = BUCKETS, -1
+    n[LEVEL], n[PENDING] = BUCKETS, NONE
     return State(
         cells=cells,
         pieces=pieces,
@@ -163,10 +177,9 @@ def _empty(
         pairs=np.empty(lots, np.uint64),
         counts=np.empty(lots, np.int64),
         firsts=np.zeros(lots + 1, np.int32),
-        older=np.empty(lots, np.int32),
         following=np.empty(lots, np.int32),
-        table=np.zeros(slots, np.uint64),
-        places=np.empty(pairs, np.int32),
+        table=np.zeros(slots_for(lots), np.uint64),
+        places=np.empty(3 * pairs, np.int32),  # no memory before it is written
         buckets=np.full(BUCKETS, NONE, np.int32),
         heap=np.empty(lots, np.int32),
         heap_counts=np.empty(lots, np.int64),
@@ -175,7 +188,6 @@ def _empty(
         cursors=np.zeros((tokens, 2), np.int32),
         touched=np.empty(tokens, np.int32),
         events=np.empty((1 << 10, 4), np.int32),
-        gathered=np.empty(1 << 10, np.int32),
         n=n,
     )
 
@@ -208,8 +220,8 @@ def _spell(s, spelled):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _begin_pairs(s, letters, counts, places):  # type: ignore[no-untyped-def]
-    """Counts all pairs and writes where they stand, a lot each. `counts` and `places`: 0, by the two bytes."""
+def _begin_pairs(s, letters, counts, places, least):  # type: ignore[no-untyped-def]
+    """Counts all pairs and writes where the frequent ones stand, a lot each. `counts` and `places`: 0, by two bytes."""
     cells, n = s.cells, s.n
     c = 0
     for at in range(1, len(cells) - 1):
@@ -221,14 +233,15 @@ def _begin_pairs(s, letters, counts, places):  # type: ignore[no-untyped-def]
             places[left, right] += 1
     for x in range(len(letters)):
         for y in range(len(letters)):
-            if letters[x] != NONE and letters[y] != NONE and places[letters[x], letters[y]] > 0:
+            if letters[x] != NONE and letters[y] != NONE and counts[letters[x], letters[y]] >= least:
                 _first(s, pair_of(x, y), counts[letters[x], letters[y]], places[letters[x], letters[y]])
                 places[letters[x], letters[y]] = s.firsts[n[LOTS] - 1]
     for at in range(1, len(cells) - 1):
         if cells[at] != EDGE and cells[at + 1] != EDGE:
             left, right = letters[cells[at]], letters[cells[at + 1]]
-            s.places[places[left, right]] = at
-            places[left, right] += 1
+            if counts[left, right] >= least:
+                s.places[places[left, right]] = at
+                places[left, right] += 1
 
 
 @piece
@@ -237,6 +250,6 @@ def _first(s, pair, count, places):  # type: ignore[no-untyped-def]
     s.n[LOTS] += 1
     s.n[PLACES] += places
     s.firsts[lot + 1] = s.n[PLACES]
-    s.pairs[lot], s.counts[lot], s.older[lot] = pair, count, lot
+    s.pairs[lot], s.counts[lot] = pair, count
     put(s.table, slot_of(s.table, s.pairs, pair), pair, lot)
     push(s, lot, count)

@@ -1,25 +1,22 @@
 """The merges themselves: takes the next pair from the queue, makes a token of it and replaces it wherever it stands.
 
-    learn_on(state, vocab_size, least, longest) -> DONE, or what `state` needs more room for: give it that and call again
+    learn_on(state, vocab_size, least, longest) -> DONE, or what there must be more room for: call again with that
 
 One merge of x and y to z, at each of its places from left to right:
 
     p x y n   ->   p z n        (p, x) and (y, n) go, (p, z) and (z, n) come; p or n may be z by now
 
-Counts of what goes and comes are summed by p and by n, so each pair is looked up once a merge. Time goes with the places
-of the merge's own lot. If two merges spell the same token, its pairs may have several lots in the queue at once: then the
-trainer of `tokenizers`, which keeps whole pieces where this keeps places, also merges those places of other lots that
-stand in a piece of this lot, and so does `_gather`.
+Counts of what goes and comes are summed by p and by n, so each pair is looked up once a merge. Time goes with the
+places of the pair that is merged.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from pipeline.text.bpe_queue import first_lot, pop, push
+from pipeline.text.bpe_queue import pop, push
 from pipeline.text.bpe_state import (
     BYTES,
-    DEAD,
     DONE,
     EDGE,
     GONE,
@@ -28,11 +25,9 @@ from pipeline.text.bpe_state import (
     MERGES,
     MORE_BYTES,
     MORE_EVENTS,
-    MORE_GATHERED,
     MORE_LOTS,
-    MORE_MERGES,
-    MORE_PLACES,
     NEED,
+    NONE,
     PENDING,
     PLACES,
     TOKENS,
@@ -41,7 +36,7 @@ from pipeline.text.bpe_state import (
     slot_of,
 )
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.hashing import BASE, mix
+from pipeline.text.hashing import mix
 
 U = np.uint64
 LEFT_GOES, RIGHT_GOES, LEFT_COMES, RIGHT_COMES = range(4)  # columns of State.sums: p of (p, x), n of (y, n), ...
@@ -51,17 +46,15 @@ LEFT_GOES, RIGHT_GOES, LEFT_COMES, RIGHT_COMES = range(4)  # columns of State.su
 def learn_on(s, vocab_size, least, longest):  # type: ignore[no-untyped-def]
     n = s.n
     while n[TOKENS] < vocab_size:
-        lot = n[PENDING]
-        if lot < 0:
-            lot, count = pop(s)
-            if lot < 0 or count < least:
+        if n[PENDING] == NONE:
+            n[PENDING] = pop(s, least)
+            if n[PENDING] == NONE:
                 return DONE
-            n[PENDING] = lot
-        wants = _wants(s, lot)
+        wants = _wants(s, n[PENDING])
         if wants != DONE:
             return wants
-        n[PENDING] = -1
-        _merge(s, lot, longest)
+        _merge(s, n[PENDING], least, longest)
+        n[PENDING] = NONE
     return DONE
 
 
@@ -69,21 +62,12 @@ def learn_on(s, vocab_size, least, longest):  # type: ignore[no-untyped-def]
 def _wants(s, lot):  # type: ignore[no-untyped-def]
     """What there is too little room of for this merge; `n[NEED]` says how much there has to be."""
     n = s.n
-    first = first_lot(s, lot)
-    at, places = np.int64(s.older[first]), _places(s, first)
-    while at != first:
-        places += _places(s, at)
-        at = np.int64(s.older[at])
-    several = s.older[first] != first
-    made = 2 * min(places, n[TOKENS] + 1)
+    places = np.int64(s.firsts[lot + 1] - s.firsts[lot])
     width = s.lengths[np.int64(s.pairs[lot] >> U(32))] + s.lengths[np.int64(s.pairs[lot] & LOW)]
     for what, need, room in (
-        (MORE_LOTS, n[LOTS] + made, len(s.pairs)),
-        (MORE_PLACES, n[PLACES] + 2 * places, len(s.places)),
+        (MORE_LOTS, n[LOTS] + 2 * min(places, n[TOKENS] + 1), len(s.pairs)),
         (MORE_EVENTS, places, len(s.events)),
-        (MORE_GATHERED, places if several else 0, len(s.gathered)),
         (MORE_BYTES, n[BYTES] + width, len(s.token_bytes)),
-        (MORE_MERGES, n[MERGES] + 1, len(s.merges)),
     ):
         if need > room:
             n[NEED] = need
@@ -92,24 +76,16 @@ def _wants(s, lot):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _places(s, lot):  # type: ignore[no-untyped-def]
-    return np.int64(s.firsts[lot + 1] - s.firsts[lot])
-
-
-@piece
-def _merge(s, lot, longest):  # type: ignore[no-untyped-def]
+def _merge(s, lot, least, longest):  # type: ignore[no-untyped-def]
     n = s.n
     x, y = np.int64(s.pairs[lot] >> U(32)), np.int64(s.pairs[lot] & LOW)
     z = _token(s, x, y)
     row = s.merges[n[MERGES]]
     row[0], row[1], row[2] = x, y, z
     n[MERGES] += 1
-    s.following[lot] = DEAD
-    if s.older[lot] == lot:
-        touched = _replace(s, s.places, s.firsts[lot], s.firsts[lot + 1], x, y, z, longest)
-    else:
-        touched = _replace(s, s.gathered, 0, _gather(s, lot), x, y, z, longest)
-    _account(s, touched, x, y, z)
+    begin, end = np.int64(s.firsts[lot]), np.int64(s.firsts[lot + 1])
+    touched = _replace(s, begin, end, x, y, z, longest)
+    _account(s, touched, end - begin, x, y, z, least)
 
 
 # The token
@@ -117,7 +93,7 @@ def _merge(s, lot, longest):  # type: ignore[no-untyped-def]
 
 @piece
 def _token(s, x, y):  # type: ignore[no-untyped-def]
-    """The token that x and y spell together: one there is, or a new one."""
+    """The token that x and y spell together: a new one, or a special one that looks like it."""
     n = s.n
     h, power = s.hashes[x, 0] * s.hashes[y, 1] + s.hashes[y, 0], s.hashes[x, 1] * s.hashes[y, 1]
     mask = U(len(s.spelled) - 1)
@@ -179,10 +155,10 @@ def _touch(s, token, touched):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _replace(s, places, begin, end, x, y, z, longest):  # type: ignore[no-untyped-def]
+def _replace(s, begin, end, x, y, z, longest):  # type: ignore[no-untyped-def]
     """Writes z for x, y at these places, where they still stand; returns how many tokens stood beside it. Sums up, for
     each of these, counts that go and come, and lists what comes in `events`."""
-    cells, sums, lengths, events, bounds = s.cells, s.sums, s.lengths, s.events, s.bounds
+    cells, sums, lengths, events, bounds, places = s.cells, s.sums, s.lengths, s.events, s.bounds, s.places
     x_width, width = np.int64(lengths[x]), np.int64(lengths[z])
     touched, c = 0, 0
     for i in range(begin, end):
@@ -205,96 +181,33 @@ def _replace(s, places, begin, end, x, y, z, longest):  # type: ignore[no-untype
             touched = _touch(s, after, touched)
             sums[after, RIGHT_GOES] += weight
             if lengths[after] + width < longest:
-                side = 0 if after == z else 1  # (z, z) comes from either side and is one lot
-                sums[after, LEFT_COMES + side] += weight
-                s.cursors[after, side] += 1
+                sums[after, RIGHT_COMES] += weight
+                s.cursors[after, 1] += 1
                 events[i - begin, 2], events[i - begin, 3] = after, at
         cells[at + x_width] = GONE
         cells[at + width - 1] = ~z
         cells[at] = z
-    s.n[NEED] = end - begin
     return touched
-
-
-@piece
-def _piece_at(pieces, at):  # type: ignore[no-untyped-def]
-    low, high = 0, len(pieces) - 1
-    while high - low > 1:
-        middle = (low + high) >> 1
-        if pieces[middle] <= at:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@piece
-def _from(places, low, high, at):  # type: ignore[no-untyped-def]
-    """The first of these places that is not below `at`."""
-    while low < high:
-        middle = (low + high) >> 1
-        if places[middle] < at:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@piece
-def _gather(s, lot):  # type: ignore[no-untyped-def]
-    """Writes the places of a lot to `gathered`, and those of the pair's other lots in the same pieces; how many."""
-    begin, end = s.firsts[lot], s.firsts[lot + 1]
-    size = 0
-    for i in range(begin, end):
-        s.gathered[size] = s.places[i]
-        size += 1
-    first = first_lot(s, lot)
-    other = np.int64(s.older[first])
-    while True:
-        if other != lot and s.following[other] != DEAD:
-            size = _gather_from(s, other, begin, end, size)
-        if other == first:
-            break
-        other = np.int64(s.older[other])
-    s.gathered[:size].sort()
-    return size
-
-
-@piece
-def _gather_from(s, other, begin, end, size):  # type: ignore[no-untyped-def]
-    at, stop, known = np.int64(s.firsts[other]), np.int64(s.firsts[other + 1]), -1
-    for i in range(begin, end):
-        which = _piece_at(s.pieces, s.places[i])
-        if which == known:
-            continue
-        known = which
-        at = _from(s.places, at, stop, s.pieces[which])
-        while at < stop and s.places[at] < s.pieces[which + 1]:
-            s.gathered[size] = s.places[at]
-            size += 1
-            at += 1
-    return size
 
 
 # What changes beside them
 
 
 @piece
-def _account(s, touched, x, y, z):  # type: ignore[no-untyped-def]
-    """Books what `_replace` summed up: new lots, their places, counts, and the queue."""
+def _account(s, touched, events, x, y, z, least):  # type: ignore[no-untyped-def]
+    """Books what `_replace` summed up: new lots and their places, counts, and the queue."""
     n = s.n
-    before, events = n[LOTS], n[NEED]
+    before = n[LOTS]
     for i in range(touched):
         token = np.int64(s.touched[i])
-        if s.cursors[token, 0] > 0:
-            _new_lot(s, pair_of(token, z), token, 0)
-        if s.cursors[token, 1] > 0:
-            _new_lot(s, pair_of(z, token), token, 1)
+        _new_lot(s, pair_of(token, z), token, 0, least)
+        _new_lot(s, pair_of(z, token), token, 1, least)
     for i in range(events):
         for side in range(2):
             token = np.int64(s.events[i, 2 * side])
-            if token != EDGE:
-                _place(s, token, 0 if token == z else side, s.events[i, 2 * side + 1])
+            if token != EDGE and s.cursors[token, side] != NONE:
+                s.places[s.cursors[token, side]] = s.events[i, 2 * side + 1]
+                s.cursors[token, side] += 1
     for i in range(touched):
         token = np.int64(s.touched[i])
         _lose(s, pair_of(token, x), s.sums[token, LEFT_GOES])
@@ -302,45 +215,31 @@ def _account(s, touched, x, y, z):  # type: ignore[no-untyped-def]
         s.sums[token, :] = 0
         s.cursors[token, :] = 0
     for lot in range(before, n[LOTS]):
-        count = s.counts[first_lot(s, lot)]
-        if count > 0:
-            push(s, lot, count)
-        else:
-            s.following[lot] = DEAD
+        if s.counts[lot] >= least:
+            push(s, lot, s.counts[lot])
 
 
 @piece
-def _place(s, token, side, at):  # type: ignore[no-untyped-def]
-    s.places[s.cursors[token, side]] = at
-    s.cursors[token, side] += 1
-
-
-@piece
-def _new_lot(s, pair, token, side):  # type: ignore[no-untyped-def]
-    """Makes a lot for as many places as the cursor says, and makes the cursor the first of them."""
+def _new_lot(s, pair, token, side, least):  # type: ignore[no-untyped-def]
+    """Makes a lot for as many places as the cursor says, and makes the cursor the first of them; or NONE, where the
+    pair is too rare to be merged ever."""
     n = s.n
-    lot = n[LOTS]
     places = s.cursors[token, side]
+    s.cursors[token, side] = NONE
+    if s.sums[token, LEFT_COMES + side] < least:
+        return
+    lot = n[LOTS]
     s.cursors[token, side] = n[PLACES]
     n[PLACES] += places
     n[LOTS] += 1
     s.firsts[lot + 1] = n[PLACES]
-    s.pairs[lot] = pair
-    slot = slot_of(s.table, s.pairs, pair)
-    if s.table[slot] == U(0):
-        put(s.table, slot, pair, lot)
-        s.older[lot] = lot
-        s.counts[lot] = s.sums[token, LEFT_COMES + side]
-    else:
-        first = np.int64(s.table[slot] & LOW) - 1
-        s.older[lot] = s.older[first]
-        s.older[first] = lot
-        s.counts[first] += s.sums[token, LEFT_COMES + side]
+    s.pairs[lot], s.counts[lot] = pair, s.sums[token, LEFT_COMES + side]
+    put(s.table, slot_of(s.table, s.pairs, pair), pair, lot)
 
 
 @piece
 def _lose(s, pair, count):  # type: ignore[no-untyped-def]
-    """Takes from the pair's count; pairs too long to be merged have none."""
+    """Takes from the pair's count; pairs that are too long or too rare to be merged have none."""
     if count == 0:
         return
     slot = slot_of(s.table, s.pairs, pair)

@@ -1,9 +1,7 @@
 """Which pair comes next: of the highest count, of equals the one of smaller ids, told lazily of counts that fell.
 
-A lot stands in the queue under the count its pair had when it was put there. When it comes to the front and its pair's
-count is another one by now, it goes back under that. Counts mostly fall, and then this is the order of true counts;
-where two merges spell the same token they can rise, and a lot of a pair waits at its old place all the same, as in the
-trainer of `tokenizers`: this order is kept to the letter.
+A lot stands in the queue under the count it had when it was put there. Counts only fall, so when it comes to the front
+and has another one by now, it goes back under that, or out of the queue if that is too low to be merged.
 
 A count below BUCKETS has a bucket, a linked list. The highest bucket is made a heap when its turn comes, so the many
 rare pairs that are never merged are never compared. Lots of other counts stand in a heap of their own.
@@ -13,16 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.text.bpe_state import ACTIVE, HEAP, LEVEL, LOW, NONE, slot_of
+from pipeline.text.bpe_state import ACTIVE, HEAP, LEVEL, NONE
 from pipeline.text.compiling import piece
-
-
-@piece
-def first_lot(s, lot):  # type: ignore[no-untyped-def]
-    """The first lot of the same pair."""
-    if s.older[lot] == lot:
-        return np.int64(lot)
-    return np.int64(s.table[slot_of(s.table, s.pairs, s.pairs[lot])] & LOW) - 1
 
 
 @piece
@@ -42,8 +32,8 @@ def push(s, lot, count):  # type: ignore[no-untyped-def]
 
 
 @piece
-def pop(s):  # type: ignore[no-untyped-def]
-    """The next lot, and the count of its pair; NONE and 0 at the end."""
+def pop(s, least):  # type: ignore[no-untyped-def]
+    """The next lot; NONE if there is none of the count `least` or more."""
     n = s.n
     while True:
         if _heap_is_next(s):
@@ -55,15 +45,15 @@ def pop(s):  # type: ignore[no-untyped-def]
             n[ACTIVE] -= 1
             s.active[0] = s.active[n[ACTIVE]]
             _down_active(s.active, s.pairs, n[ACTIVE], 0)
-        elif n[LEVEL] >= 0:
+        elif n[LEVEL] > 0:
             _open(s)
             continue
         else:
-            return np.int64(NONE), np.int64(0)
-        count = s.counts[first_lot(s, lot)]
-        if count == told:
-            return lot, count
-        push(s, lot, count)
+            return np.int64(NONE)
+        if s.counts[lot] == told:
+            return lot
+        if s.counts[lot] >= least:
+            push(s, lot, s.counts[lot])
 
 
 @piece
@@ -81,8 +71,6 @@ def _open(s):  # type: ignore[no-untyped-def]
     """Makes the next lower bucket a heap."""
     n = s.n
     n[LEVEL] -= 1
-    if n[LEVEL] < 0:
-        return
     lot = s.buckets[n[LEVEL]]
     s.buckets[n[LEVEL]] = NONE
     size = 0
@@ -100,7 +88,7 @@ def _open(s):  # type: ignore[no-untyped-def]
 @piece
 def _sooner(pairs, a, b):  # type: ignore[no-untyped-def]
     """Of two lots of equal counts, whether a comes before b."""
-    return pairs[a] < pairs[b] or (pairs[a] == pairs[b] and a < b)
+    return pairs[a] < pairs[b]
 
 
 @piece
@@ -145,9 +133,7 @@ def _down(heap, counts, pairs, size):  # type: ignore[no-untyped-def]
     lot, count, at = heap[size], counts[size], 0
     while 2 * at + 1 < size:
         child = 2 * at + 1
-        if child + 1 < size and _above(
-            pairs, heap[child + 1], counts[child + 1], heap[child], counts[child]
-        ):
+        if child + 1 < size and _above(pairs, heap[child + 1], counts[child + 1], heap[child], counts[child]):
             child += 1
         if _above(pairs, lot, count, heap[child], counts[child]):
             break

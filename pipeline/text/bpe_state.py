@@ -1,4 +1,4 @@
-"""What training knows at any moment, as arrays that a kernel can read: cells, tokens, pairs and their places, the queue.
+"""What training knows at any moment, as arrays that a kernel can read: cells, tokens, pairs, their places, the queue.
 
 A cell is a symbol of a piece or the edge between two pieces. A token that covers several cells has its id in the first
 and ~id in the last, so that its neighbours are found from either side; what is between is never looked at.
@@ -6,10 +6,15 @@ and ~id in the last, so that its neighbours are found from either side; what is 
     a b c . b c .       .  is EDGE; cells are  . 65 66 67 . 66 67 .
     a bc  . bc  .       after bc became 260:   . 65 260 ~260 . 260 ~260 .
 
-A lot is a pair and some places of it that came into being together: positions of cells, rising. The first lot of a pair
-keeps the count of the pair; a pair has more lots only where two merges spell the same token. Lots are numbered as they
-come, and their places stand in that order. Pieces are laid out by rising count, so a few bounds tell the count of any
-position. All arrays that grow are grown between two merges, by `grown`; nothing is ever moved in them.
+A lot is a pair that may yet be merged: its count, and its places: positions of cells, rising, where it stood when it
+came into being. Lots are numbered as they come, and their places stand in that order. All places of a pair come into
+being in one merge, for no two pairs spell the same token. (Two occurrences of a string that no token crosses the ends
+of are cut alike at any time: a merge of unlike tokens does the same in both, and in a run of like ones, merged from the
+left, an odd number before the string would send a token across its end. So the pair that first spells it leaves none to
+others.) Hence a pair's count only falls, and a pair below the least count need not be kept at all.
+
+Pieces are laid out by rising count, so a few bounds tell the count of any position. Arrays that grow are grown between
+two merges, by `grown`; nothing in them is ever moved.
 """
 
 from __future__ import annotations
@@ -23,10 +28,10 @@ from pipeline.text.hashing import mix
 
 U = np.uint64
 EDGE, GONE = np.iinfo(np.int32).min, -1  # cells: between pieces; of a token that was merged with the one before it
-NONE, DEAD = -1, -2  # in `following`: the last of its bucket; in no queue, for its places were merged
+NONE = -1
 BUCKETS = 1 << 16  # lots of a lower count than this need no heap
 LOTS, PLACES, HEAP, ACTIVE, LEVEL, TOKENS, MERGES, BYTES, PENDING, NEED = range(10)  # numbers of State.n
-DONE, MORE_LOTS, MORE_PLACES, MORE_EVENTS, MORE_GATHERED, MORE_BYTES, MORE_MERGES = range(7)  # what a kernel asks for
+DONE, MORE_LOTS, MORE_EVENTS, MORE_BYTES = range(4)  # what a kernel asks for
 MOST = np.iinfo(np.int32).max
 LOW = U(0xFFFFFFFF)
 
@@ -43,23 +48,21 @@ class State(NamedTuple):
     token_bytes: np.ndarray  # grows; uint8, of token t: [token_edges[t]:token_edges[t + 1]]
     hashes: np.ndarray  # (T, 2) uint64: of its bytes, and the base to the power of its length
     spelled: np.ndarray  # a power of two, int32: tokens by their hash, and one more; 0 is free
-    merges: np.ndarray  # grows; (m, 3) int32: left, right, what they become
+    merges: np.ndarray  # (T, 3) int32: left, right, what they become
     pairs: np.ndarray  # grows; (L,) uint64: left << 32 | right, of each lot
-    counts: np.ndarray  # grows; (L,) int64, of a pair's first lot: how often the pair was counted
+    counts: np.ndarray  # grows; (L,) int64
     firsts: np.ndarray  # grows; (L + 1,) int32: the first of its places
-    older: np.ndarray  # grows; (L,) int32: a pair's lot before this one; of its first the newest, which may be itself
-    following: np.ndarray  # grows; (L,) int32: the next lot in the same bucket, NONE or DEAD
-    table: np.ndarray  # grows; a power of two, uint64: first lots by pair: part of its hash << 32 | lot + 1; 0 is free
-    places: np.ndarray  # grows; int32: cells where the left token of a pair begins, or began
+    following: np.ndarray  # grows; (L,) int32: the next lot in the same bucket, or NONE
+    table: np.ndarray  # grows; uint64: lots by pair: part of its hash << 32 | lot + 1; 0 is free
+    places: np.ndarray  # (3 (S - W),) int32: cells where the left token of a pair begins, or began
     buckets: np.ndarray  # (BUCKETS,) int32: a lot of this count
-    heap: np.ndarray  # grows; (L,) int32: lots of higher counts, or that were told too late for their bucket
+    heap: np.ndarray  # grows; (L,) int32: lots of higher counts
     heap_counts: np.ndarray  # grows; (L,) int64
     active: np.ndarray  # grows; (L,) int32: a heap of the lots of the highest bucket
     sums: np.ndarray  # (T, 4) int64, for `_replace`: counts of pairs with this token that go and come, on either side
     cursors: np.ndarray  # (T, 2) int32
     touched: np.ndarray  # (T,) int32
     events: np.ndarray  # grows; (k, 4) int32
-    gathered: np.ndarray  # grows; int32
     n: np.ndarray  # (10,) int64
 
 
@@ -70,68 +73,70 @@ def pair_of(left: int, right: int) -> np.uint64:
 
 @piece
 def slot_of(table, pairs, pair):  # type: ignore[no-untyped-def]
-    """Where the pair's first lot stands in the table, or the free slot where it would."""
+    """Where the pair's lot stands in the table, or the free slot where it would."""
     h = mix(pair)
-    mask = U(len(table) - 1)
-    at = h & mask
+    size = U(len(table))
+    at = (h >> U(32)) * size >> U(32)
     while table[at] != U(0):
-        if table[at] & ~LOW == h & ~LOW and pairs[np.int64(table[at] & LOW) - 1] == pair:
+        if table[at] & ~LOW == h << U(32) and pairs[(table[at] & LOW) - U(1)] == pair:
             return at
-        at = (at + U(1)) & mask
+        at += U(1)
+        if at == size:
+            at = U(0)
     return at
 
 
 @piece
 def put(table, slot, pair, lot):  # type: ignore[no-untyped-def]
-    table[slot] = (mix(pair) & ~LOW) | U(lot + 1)
+    table[slot] = mix(pair) << U(32) | U(lot + 1)
 
 
 @kernel
 def _again(table, pairs, lots):  # type: ignore[no-untyped-def]
     for lot in range(lots):
-        slot = slot_of(table, pairs, pairs[lot])
-        if table[slot] == U(0):
-            put(table, slot, pairs[lot], lot)
+        put(table, slot_of(table, pairs, pairs[lot]), pairs[lot], lot)
 
 
 def grown(s: State, what: int) -> State:
-    """The same with more room of the kind that a kernel asked for; `n[NEED]` says how much there has to be."""
+    """The same with more room of the kind that a kernel asked for; `n[NEED]` says how much there has to be. Raises
+    `ValueError` where that is more than is promised."""
     n, need = s.n, int(s.n[NEED])
-    if need > MOST:
-        raise ValueError("more than 2^31 places of pairs: train on fewer pieces")
     if what == MORE_LOTS:
         return _with_lots(s, need)
-    if what == MORE_PLACES:
-        return s._replace(places=_longer(s.places, n[PLACES], max(need, len(s.places) * 5 // 4)))
     if what == MORE_EVENTS:
         return s._replace(events=np.empty((need, 4), np.int32))
-    if what == MORE_GATHERED:
-        return s._replace(gathered=np.empty(2 * need, np.int32))
-    if what == MORE_BYTES:
-        return s._replace(token_bytes=_longer(s.token_bytes, n[BYTES], 2 * need))
-    assert what == MORE_MERGES
-    return s._replace(merges=_longer(s.merges, n[MERGES], 2 * need))
+    assert what == MORE_BYTES
+    return s._replace(token_bytes=_longer(s.token_bytes, n[BYTES], 2 * need))
 
 
-def _with_lots(s: State, need: int) -> State:
-    size = slots_for(need)
-    room, lots = size * 3 // 4, int(s.n[LOTS])
-    s = s._replace(table=np.zeros(0, np.uint64), pairs=_longer(s.pairs, lots, room))
-    s = s._replace(table=np.zeros(size, np.uint64), counts=_longer(s.counts, lots, room))
-    _again(s.table, s.pairs, lots)
-    return s._replace(
-        firsts=_longer(s.firsts, lots + 1, room + 1),
-        older=_longer(s.older, lots, room),
-        following=_longer(s.following, lots, room),
-        heap=_longer(s.heap, s.n[HEAP], room),
-        heap_counts=_longer(s.heap_counts, s.n[HEAP], room),
-        active=_longer(s.active, s.n[ACTIVE], room),
-    )
+def most_lots(symbols: int, tokens: int) -> int:
+    """Lots that there may be. Few texts make one in five symbols; beyond the half, little is left but noise."""
+    return symbols // 2 + 2 * tokens + (1 << 20)
 
 
 def slots_for(lots: int) -> int:
-    """A power of two of which so many lots take three quarters at most."""
-    return 1 << max(4, (lots * 4 // 3).bit_length())
+    """Slots of which so many lots take three quarters at most."""
+    return 16 + lots * 4 // 3
+
+
+def _with_lots(s: State, need: int) -> State:
+    symbols = len(s.cells) - len(s.pieces)
+    most = most_lots(symbols, len(s.lengths))
+    if need > most:
+        raise ValueError(
+            f"{symbols:,} symbols make more than {most:,} different pairs, as no text does: leave out what is random, "
+            "or ask for fewer tokens"
+        )
+    room, lots = min(need * 3 // 2, most), int(s.n[LOTS])
+    s = s._replace(table=np.zeros(0, np.uint64), pairs=_longer(s.pairs, lots, room))
+    s = s._replace(table=np.zeros(slots_for(room), np.uint64))
+    _again(s.table, s.pairs, lots)
+    for name, used in [
+        *(("counts", lots), ("firsts", lots + 1), ("following", lots)),
+        *(("heap", s.n[HEAP]), ("heap_counts", s.n[HEAP]), ("active", s.n[ACTIVE])),
+    ]:
+        s = s._replace(**{name: _longer(getattr(s, name), used, room + 1)})
+    return s
 
 
 def _longer(array: np.ndarray, used: int, room: int) -> np.ndarray:

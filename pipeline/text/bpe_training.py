@@ -6,9 +6,8 @@
 In: pieces and their counts. Out: `Learned`, the merges in the order in which they were learned, and each token's bytes.
 Ids are those of the special tokens, then of the bytes in the order of the characters that a byte-level vocabulary
 writes them by, then of merges. Merges are those of `tokenizers.trainers.BpeTrainer`, identical in content and order,
-but for what the trainer counts wrongly or leaves to chance: it keeps pairs in 32 bits, here they are 64; where
-`limit_alphabet` cuts through bytes of equal counts, the lower ones stay here; and where two merges spelled the same
-token and so two lots of places of one pair stand equal in its queue, the older is taken here.
+but for what the trainer counts wrongly or leaves to chance: it keeps pairs in 32 bits, here they are 64; and where
+`limit_alphabet` cuts through bytes of equal counts, the first of them stay here.
 
 All pieces lie end to end in one array of cells, where a merge writes three cells at each place of its pair. A pair's
 places are a sorted list of positions: a merge looks at its own alone, each makes two new ones at most, and each takes a
@@ -20,23 +19,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from pipeline.text.bpe_begin import Alphabet, begin
+from pipeline.text.bpe_begin import Alphabet, begin, most_frequent
 from pipeline.text.bpe_merging import learn_on
-from pipeline.text.bpe_state import BYTES, DONE, MERGES, TOKENS, State, grown
+from pipeline.text.bpe_state import BYTES, DONE, MERGES, TOKENS, State, grown, most_lots
 from pipeline.text.piece_counts import SPECIALS, PieceCounts
 
 EVERY_BYTE = bytes(range(256))
 UNBOUNDED = 1 << 62
+BLOOM = 250_680  # tokens
 
 
 @dataclass(frozen=True)
 class Learned:
-    """`merges`: a pair stands once, in the place of its last merge, as a tokenizer.json has it; a token that several
-    pairs spell has several merges. `token_bytes` of token t: `[token_edges[t]:token_edges[t + 1]]`; special tokens come
-    first and are spelled by their own UTF-8."""
+    """`token_bytes` of token t: `[token_edges[t]:token_edges[t + 1]]`. Special tokens come first, spelled by their
+    UTF-8; a merge that spells one becomes it, as in `tokenizers`, so none should be in the texts."""
 
     merges: np.ndarray  # (m, 3) int32: left, right, what they become
     token_edges: np.ndarray  # (vocabulary + 1,) int64
@@ -44,7 +44,7 @@ class Learned:
 
     def tokens(self) -> list[bytes]:
         edges = self.token_edges.tolist()
-        return [self.token_bytes[a:b].tobytes() for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [self.token_bytes[a:b].tobytes() for a, b in pairwise(edges)]
 
 
 def learn(
@@ -64,23 +64,28 @@ def learn(
     frequent, those of `initial_alphabet` before others; the rest are taken out of the pieces. Settings and their
     meaning are those of `tokenizers.trainers.BpeTrainer` for a byte-level pre-tokenizer.
 
-    Raises `ValueError` where counts pass 2^63 or symbols 2^31."""
+    Raises `ValueError` where counts are below 1 or pass 2^63, where there are more than 700 million symbols, and where
+    more pairs come up than memory was told for."""
     alphabet = Alphabet.of(pieces, specials, initial_alphabet, limit_alphabet)
-    state = begin(pieces, alphabet, vocab_size)
     least, longest = max(1, min_frequency), UNBOUNDED if max_token_length is None else max_token_length
+    state = begin(pieces, alphabet, vocab_size, least)
     while (wanted := learn_on(state, vocab_size, least, longest)) != DONE:
         state = grown(state, wanted)
     return _learned(state)
 
 
 def _learned(s: State) -> Learned:
-    merges = s.merges[: s.n[MERGES]]
-    pairs = merges[:, 0].astype(np.int64) << 32 | merges[:, 1]
-    last = len(pairs) - 1 - np.unique(pairs[::-1], return_index=True)[1]
-    return Learned(merges[np.sort(last)], s.token_edges[: s.n[TOKENS] + 1].copy(), s.token_bytes[: s.n[BYTES]].copy())
+    tokens, merges = s.n[TOKENS], s.n[MERGES]
+    return Learned(s.merges[:merges].copy(), s.token_edges[: tokens + 1].copy(), s.token_bytes[: s.n[BYTES]].copy())
 
 
-def bytes_to_learn(pieces: PieceCounts) -> int:
-    """Memory that `learn` needs beside the pieces, at most."""
-    symbols = len(pieces.data)
-    return 10_000_000 + 60 * symbols + 20 * len(pieces)
+def bytes_to_learn(pieces: PieceCounts, vocab_size: int = BLOOM) -> int:
+    """Memory that `learn` needs beside the pieces, at most.
+
+    44 bytes for each symbol (a byte of a piece), 60 for each piece, 300 for each token, 60 MB, and 32 for each place of
+    the most frequent pair. Text takes half of that or less; the rest is for pieces of many different pairs."""
+    symbols, longest = len(pieces.data), int(np.diff(pieces.edges).max(initial=0))
+    tokens = min(vocab_size, 512 + symbols)
+    lots = most_lots(symbols, tokens)
+    most_places = most_frequent(pieces.edges, pieces.data)
+    return 2_000_000 + 16 * symbols + 60 * len(pieces) + 56 * lots + 32 * most_places + 200 * tokens + 6 * longest

@@ -2,8 +2,8 @@
 
     count_pieces(["a b a", "b</s>b"]) -> PieceCounts of  b" a" 1, b" b" 1, b"a" 1, b"b" 2       in the order of bytes
 
-In: Arrow texts. Out: each distinct piece of BLOOM's pre-tokenizer once, sorted, with a 64-bit count. Special tokens that
-texts spell are taken out, and what stands on either side of them is cut apart, as if it were two texts. The result
+In: Arrow texts. Out: each distinct piece of BLOOM's pre-tokenizer once, sorted, with a 64-bit count. Special tokens
+that texts spell are taken out, and what stands on either side of them is cut apart, as if it were two texts. The result
 depends on the content alone: not on the order of texts, nor on how they were dealt out to calls that `merge_counts`
 adds up. As both lists are sorted, what lies `between` two bounds can be merged without the rest.
 
@@ -23,13 +23,17 @@ import pyarrow.compute as pc
 
 from pipeline.text.buffers import buffers
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.hashing import START, load, mix, step
+from pipeline.text.hashing import MIX_1, START, load, mix, step
 from pipeline.text.pretokens import CLASSES, LONG, piece_end
+from pipeline.text.utf8 import HIGHEST, LOWEST
 
 U = np.uint64
 SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
 FEWEST = 1 << 12  # distinct pieces that a new table has room for
 TEXT, AT, DISTINCT = range(3)  # where a count that is under way stands
+LOW, HIGH, FIRST, COUNT = range(4)  # columns of what was found: the key, where it stands first, how often
+INLINE = 15  # bytes of a piece that is its own key; the 16th tells how many they are
+LONG_KEY = U(0xFF << 56)  # no length of a piece that is its own key
 INDEX = U(0xFFFFFFFF)  # the lower half of a slot: which piece, and one more; the upper half: of its hash
 
 
@@ -56,7 +60,7 @@ class PieceCounts:
             yield self.data[begin:end].tobytes(), count
 
     def between(self, low: bytes, high: bytes | None = None) -> PieceCounts:
-        """Pieces from `low` on and below `high` (None: to the last), as views of this one's memory but for the edges."""
+        """Pieces from `low` on and below `high` (None: to the last); views of this one's memory, but for the edges."""
         first = self._rank(low)
         last = len(self) if high is None else max(first, self._rank(high))
         edges = self.edges[first : last + 1]
@@ -77,28 +81,34 @@ class PieceCounts:
 def count_pieces(texts: pa.Array | pa.ChunkedArray, specials: Sequence[str] = SPECIALS) -> PieceCounts:
     """Counts the pieces of texts in valid UTF-8. `specials` are taken out; of two at one place the one named first."""
     offsets, data = buffers(texts)
-    told = [special.encode() for special in specials if special]
-    special_edges = np.cumsum([0, *map(len, told)], dtype=np.int64)
-    special_data = np.frombuffer(b"".join(told), np.uint8)
+    return _sorted(_found(offsets, data, [special.encode() for special in specials if special]), data)
+
+
+def _found(offsets: np.ndarray, data: np.ndarray, specials: list[bytes]) -> np.ndarray:
+    """(n, 4) uint64: each distinct piece, as it was met."""
+    special_edges = np.cumsum([0, *map(len, specials)], dtype=np.int64)
+    special_data = np.frombuffer(b"".join(specials), np.uint8)
     starts = np.zeros(256, np.bool_)
     starts[special_data[special_edges[:-1]]] = True
-    found, state = np.empty((FEWEST, 3), np.int64), np.array([0, offsets[0], 0], np.int64)
-    while not _count(
-        offsets, data, special_edges, special_data, starts, CLASSES, LONG, _slots(len(found)), found, state
-    ):
-        found = np.concatenate([found, np.empty_like(found)])
-    return _sorted(found[: state[DISTINCT]].copy(), data)
+    only = U(special_data[0]) if starts.sum() == 1 else U(0)
+    about = (special_edges, special_data, starts, only, CLASSES, LONG)
+    found, state = np.empty((FEWEST, 4), np.uint64), np.array([0, offsets[0], 0], np.int64)
+    while not _count(offsets, data, *about, _slots(len(found)), found, state):
+        before, found = found, np.empty((2 * len(found), 4), np.uint64)
+        found[: len(before)] = before
+    return found[: state[DISTINCT]].copy()
 
 
 def bytes_to_count(text_bytes: int, distinct: int | None = None) -> int:
     """Memory that `count_pieces` needs beside the texts, at most; less where `distinct` pieces are known to be few.
 
-    A table of 16 to 32 bytes for each distinct piece and 24 for its place and count, both twice while they grow, or
-    its bytes twice over and 48 more while they are sorted. Real text has one distinct piece in 30 to 200 bytes."""
+    128 bytes for each distinct piece: what was found of it takes 32 and its slots as much, and while they grow there
+    is twice the room beside what was found before. Its own bytes twice. Real text has a distinct piece in every 40
+    (many languages, little text) to 200 bytes."""
     pieces = text_bytes if distinct is None else min(distinct, text_bytes)
     # of pieces in this many bytes, few can be short ones: 256 of 1 byte, 65,536 of 2
     pieces = min(pieces, 66_000 + text_bytes // 3)
-    return 250_000 + 2 * text_bytes + 112 * pieces
+    return 400_000 + 2 * text_bytes + 128 * pieces
 
 
 def _slots(pieces: int) -> np.ndarray:
@@ -110,7 +120,9 @@ def _slots(pieces: int) -> np.ndarray:
 
 @piece
 def _bytes_at(data, i, n):  # type: ignore[no-untyped-def]
-    """The n bytes from i on, at most eight, as one integer."""
+    """The n bytes from i on, at most eight, as one integer; 0 for none."""
+    if n <= 0:
+        return U(0)
     if i + 8 <= len(data):
         whole = load(data, U(i))
         return whole if n >= 8 else whole & ((U(1) << U(8 * n)) - U(1))
@@ -121,30 +133,40 @@ def _bytes_at(data, i, n):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _hash(data, begin, end):  # type: ignore[no-untyped-def]
-    h = START ^ U(end - begin)
-    for i in range(begin, end, 8):
-        h = step(h, _bytes_at(data, i, end - i))
-    return mix(h)
+def _key(data, begin, n):  # type: ignore[no-untyped-def]
+    """(low, high) of a piece: up to INLINE bytes are the key, of longer ones their hash and length, which two pieces
+    may share."""
+    if n <= INLINE:
+        return _bytes_at(data, begin, n), _bytes_at(data, begin + 8, n - 8) | U(n) << U(56)
+    h = START
+    for i in range(0, n, 8):
+        h = step(h, _bytes_at(data, begin + i, n - i))
+    return mix(h), LONG_KEY | U(n)
+
+
+@piece
+def _hash(low, high):  # type: ignore[no-untyped-def]
+    return step(low, high) * MIX_1
 
 
 @piece
 def _same(data, a, b, n):  # type: ignore[no-untyped-def]
-    for i in range(0, n, 8):
+    for i in range(0, n, 8):  # noqa: SIM110 # a kernel has no `all`
         if _bytes_at(data, a + i, n - i) != _bytes_at(data, b + i, n - i):
             return False
     return True
 
 
 @piece
-def _slot(slots, found, data, h, begin, end):  # type: ignore[no-untyped-def]
+def _slot(slots, found, data, begin, n, low, high, h):  # type: ignore[no-untyped-def]
     """The slot of this piece, or the free one where it would stand."""
     mask = U(len(slots) - 1)
     at = h & mask
     while slots[at] != U(0):
         if slots[at] & ~INDEX == h & ~INDEX:
-            known = np.int64(slots[at] & INDEX) - 1
-            if found[known, 1] - found[known, 0] == end - begin and _same(data, found[known, 0], begin, end - begin):
+            known = (slots[at] & INDEX) - U(1)
+            same_key = found[known, LOW] == low and found[known, HIGH] == high
+            if same_key and (n <= INLINE or _same(data, np.int64(found[known, FIRST]), begin, n)):
                 return at
         at = (at + U(1)) & mask
     return at
@@ -164,10 +186,15 @@ def _special_at(data, i, stop, edges, specials):  # type: ignore[no-untyped-def]
 
 
 @piece
-def _next_special(data, i, stop, edges, specials, starts):  # type: ignore[no-untyped-def]
+def _next_special(data, i, stop, edges, specials, starts, only):  # type: ignore[no-untyped-def]
     """Where the first special token from i on begins, and how long it is; `stop` and 0 if there is none."""
     while i < stop:
-        if starts[data[i]]:
+        while i + 8 <= stop and only != U(0):  # eight bytes at once, if all special tokens begin alike
+            other = load(data, U(i)) ^ only * LOWEST
+            if (other - LOWEST) & ~other & HIGHEST != U(0):
+                break
+            i += 8
+        if i < stop and starts[data[i]]:
             n = _special_at(data, i, stop, edges, specials)
             if n > 0:
                 return i, n
@@ -176,37 +203,40 @@ def _next_special(data, i, stop, edges, specials, starts):  # type: ignore[no-un
 
 
 @piece
-def _again(slots, found, data, distinct):  # type: ignore[no-untyped-def]
+def _again(slots, found, distinct):  # type: ignore[no-untyped-def]
     """Puts what was found before into a larger table."""
+    mask = U(len(slots) - 1)
     for known in range(distinct):
-        h = _hash(data, found[known, 0], found[known, 1])
-        at = h & U(len(slots) - 1)
+        h = _hash(found[known, LOW], found[known, HIGH])
+        at = h & mask
         while slots[at] != U(0):
-            at = (at + U(1)) & U(len(slots) - 1)
+            at = (at + U(1)) & mask
         slots[at] = (h & ~INDEX) | U(known + 1)
 
 
 @kernel
-def _count(offsets, data, special_edges, specials, starts, classes, long, slots, found, state):  # type: ignore[no-untyped-def]
+def _count(offsets, data, special_edges, specials, starts, only, classes, long, slots, found, state):  # type: ignore[no-untyped-def]
     """Goes on from `state` to the end, or until the table is full: then it is False."""
     distinct = state[DISTINCT]
-    _again(slots, found, data, distinct)
+    _again(slots, found, distinct)
     for text in range(state[TEXT], len(offsets) - 1):
         at = max(offsets[text], state[AT])
         while at < offsets[text + 1]:
-            stop, width = _next_special(data, at, offsets[text + 1], special_edges, specials, starts)
+            stop, width = _next_special(data, at, offsets[text + 1], special_edges, specials, starts, only)
             while at < stop:
                 end = piece_end(data, at, stop, classes, long)
-                h = _hash(data, at, end)
-                slot = _slot(slots, found, data, h, at, end)
+                low, high = _key(data, at, end - at)
+                h = _hash(low, high)
+                slot = _slot(slots, found, data, at, end - at, low, high, h)
                 if slots[slot] == U(0):
                     if distinct == len(found):
                         state[TEXT], state[AT], state[DISTINCT] = text, at, distinct
                         return False
-                    found[distinct, 0], found[distinct, 1], found[distinct, 2] = at, end, 0
+                    found[distinct, LOW], found[distinct, HIGH] = low, high
+                    found[distinct, FIRST], found[distinct, COUNT] = U(at), U(0)
                     distinct += 1
                     slots[slot] = (h & ~INDEX) | U(distinct)
-                found[np.int64(slots[slot] & INDEX) - 1, 2] += 1
+                found[(slots[slot] & INDEX) - U(1), COUNT] += U(1)
                 at = end
             at = stop + width
     state[DISTINCT] = distinct
@@ -218,17 +248,23 @@ def _gather(found, order, data, edges, out):  # type: ignore[no-untyped-def]
     """Copies pieces in the given order; `edges[0]` is 0."""
     to = 0
     for p in range(len(order)):
-        for i in range(found[order[p], 0], found[order[p], 1]):
+        begin = np.int64(found[order[p], FIRST])
+        for i in range(begin, begin + edges[p + 1] - edges[p]):
             out[to] = data[i]
             to += 1
-        edges[p + 1] = to
 
 
 def _gathered(found: np.ndarray, order: np.ndarray, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     edges = np.zeros(len(order) + 1, np.int64)
-    out = np.empty(int((found[:, 1] - found[:, 0]).sum()), np.uint8)
+    np.cumsum(_lengths(found[order, HIGH]), out=edges[1:])
+    out = np.empty(edges[-1], np.uint8)
     _gather(found, order, data, edges, out)
     return edges, out
+
+
+def _lengths(high: np.ndarray) -> np.ndarray:
+    """(n,) int64, bytes of the pieces with these keys."""
+    return np.where(high >= LONG_KEY, high & ~LONG_KEY, high >> U(56)).astype(np.int64)
 
 
 def _sorted(found: np.ndarray, data: np.ndarray) -> PieceCounts:
@@ -238,7 +274,7 @@ def _sorted(found: np.ndarray, data: np.ndarray) -> PieceCounts:
     )
     order = pc.sort_indices(pieces).to_numpy().astype(np.int64)
     edges, out = _gathered(found, order, data)
-    return PieceCounts(edges, out, found[order, 2])
+    return PieceCounts(edges, out, found[order, COUNT].astype(np.int64))
 
 
 def merge_counts(parts: Sequence[PieceCounts]) -> PieceCounts:

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.text.bpe import SHORT, Merges, _merge_long
+from pipeline.text.bpe import SHORT, Merges, _merge_long, _packed
 from pipeline.text.buffers import buffers
 from pipeline.text.compiling import kernel
 
@@ -52,20 +52,20 @@ def apply(words: list[str], merges: list[tuple[int, int, int]]) -> list[list[int
 def test_any_table_merges_any_word_as_its_definition_says(words, merges):
     want = [by_hand(word, merges) for word in words]
     assert apply(words, merges) == want
-    table = Merges.of(list(range(256)), merges).table
+    table = Merges.of(list(range(256)), merges)
     assert [by_heap(word, table) for word in words] == want
 
 
-def by_heap(word: str, table: np.ndarray) -> list[int]:
+def by_heap(word: str, merges: Merges) -> list[int]:
     """As long words are merged, whatever the length of this one."""
-    ids = np.frombuffer(word.encode(), np.uint8).astype(np.int32)
-    after, before = np.zeros((2, len(ids)), np.int32)
-    return ids[: merge_long(len(ids), table, ids, after, before, np.zeros(2 * len(ids), np.uint64))].tolist()
+    cells = np.frombuffer(word.encode(), np.uint8).astype(np.int32)
+    return cells[: merge_long(cells, *merges.arrays, np.zeros(2 * len(cells), np.uint64))].tolist()
 
 
 @kernel
-def merge_long(n, table, ids, after, before, heap):
-    return _merge_long(n, table, ids, after, before, heap)
+def merge_long(cells, of_bytes, seen, table, made, ids, heap):
+    _merge_long(cells, 0, len(cells), seen, table, made, heap)
+    return _packed(cells, 0, len(cells), ids)
 
 
 def test_the_leftmost_of_equal_merges_comes_first():
@@ -81,7 +81,7 @@ def test_a_pair_that_changed_waits_for_its_own_turn():
     # bc first; then ab is no more, and what took its place, a and bc, comes after bc and d
     merges = [(B, C, 256), (A, B, 257), (256, 100, 258), (A, 256, 259)]
     assert apply(["abcd"], merges) == [[A, 258]]
-    assert by_heap("abcd", Merges.of(list(range(256)), merges).table) == [A, 258]
+    assert by_heap("abcd", Merges.of(list(range(256)), merges)) == [A, 258]
 
 
 def test_a_word_of_a_megabyte_is_merged():

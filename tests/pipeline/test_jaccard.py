@@ -66,9 +66,7 @@ def test_bytes_of_signatures_estimate_as_the_signatures_do(jaccard):
     other = np.where(rng.random(one.shape) < jaccard, one, rng.integers(0, 2**32, one.shape, np.uint32))
     pair = np.concatenate([one, other])
     whole = estimated(pair, np.array([0]), np.array([1]))
-    assert (
-        abs(estimated(in_bytes(pair), np.array([0]), np.array([1])) - whole) < 0.001
-    )
+    assert abs(estimated(in_bytes(pair), np.array([0]), np.array([1])) - whole) < 0.001
 
 
 def test_a_byte_of_a_column_depends_on_all_of_its_bits():

@@ -104,9 +104,10 @@ def test_rows_of_many_files_are_those_of_their_tables(folder, tables, data):
 
 def test_rows_of_a_range_come_file_by_file_in_tables_of_a_size(tmp_path):
     for name, docs in (("a", [1, 2, 5, 9]), ("b", []), ("c", [2, 3, 4, 6])):
-        write_table(tmp_path / name, pa.table({"doc": pa.array(docs, pa.uint64())}))
-    tables = rows_between([tmp_path / name for name in "abc"], 2, 6, 2)
-    assert [table.column("doc").to_pylist() for table in tables] == [[2, 5], [2, 3], [4]]
+        write_table(tmp_path / name, pa.table({"doc": pa.array(docs, pa.uint64()), "x": pa.array(docs, pa.int32())}))
+    for column in ("doc", "x"):
+        tables = rows_between([tmp_path / name for name in "abc"], 2, 6, 2, [column])
+        assert [table.to_pydict() for table in tables] == [{column: some} for some in ([2, 5], [2, 3], [4])]
 
 
 @pytest.mark.parametrize("bound", [1, 100])

@@ -44,7 +44,7 @@ def test_fit_in_a_process_of_its_own_ends_with_the_checkpoint_and_what_the_model
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2 and done.stdout.startswith("> all")
     assert f"checkpoint: {tmp_path}/r/ckpt/step_000006" in done.stderr
-    known = ("step ", "checkpoint: ", "curve: ")
+    known = ("step ", "checkpoint: ", "curve: ", "mixture", "  ", " ──")  # the last two: the table of the mixture
     assert [line for line in done.stderr.splitlines() if not line.startswith(known)] == []  # no chatter of libraries
 
 
@@ -89,13 +89,42 @@ def test_weights_of_a_language_that_is_not_there_name_those_that_are(pretrain, t
     settings["data"]["mixture"] = {"weights": {"xx": 1.0}}
     code, _, err = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
     assert code == 2 and "names xx" in err and "it has en, py, sw" in err
+    assert not (tmp_path / "r" / "run.json").exists()
+    assert pretrain("plan", tmp_path / "c.yaml")[0] == 2
+
+
+def test_the_mixture_is_told_before_training_and_not_again_when_a_run_goes_on(packed, pretrain, tmp_path):
+    settings = builder.config(tmp_path / "r", packed, steps=2, decay_samples=99)
+    settings["data"]["mixture"] = {"max_epochs": 1.5}
+    settings["data"]["mixture"]["over_samples"] = 50
+    first = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))[2]
+    assert "mixture of 8 samples" in first and first.index("x natural") < first.index("step 1/2")
+    settings["train"]["steps"] = 3
+    again = pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))[2]
+    assert "step 3/3" in again and "mixture of" not in again
+
+
+def test_plan_tells_what_the_mixture_makes_of_each_language(finished, pretrain, tmp_path):
+    mixture = {"stages": [{"until": 8, "weights": {"sw": 1.0}}, {"weights": {"sw": 1.0, "py": 1.0}}]}
+    config = edited(finished, tmp_path, "data", mixture=mixture)
+    plan = json.loads(pretrain("plan", config, "--json")[1])["mixture"]
+    # 48 samples: sw 8 + 20 of its 12 rows, py 20 of its 7, en none
+    assert {x["language"]: x["samples"] for x in plan["languages"]} == {"en": 0, "py": 20, "sw": 28}
+    assert [stage["begin"] for stage in plan["stages"]] == [0, 8]
+    out = pretrain("plan", config)[1]
+    assert "mixture of 48 samples" in out and "left out, as the mixture does not name them: en" in out
+    nowhere = edited(finished, tmp_path, "data", path=str(tmp_path / "nowhere"))
+    assert json.loads(pretrain("plan", nowhere, "--json")[1])["mixture"] is None
 
 
 def test_eval_tells_each_language_and_the_total(finished, pretrain):
     code, out, _ = pretrain("eval", finished.dir)
     assert code == 0
     assert all(word in out for word in ("language", "tokens", "loss", "bits per byte", "en", "py", "sw", "all"))
+    consumed = json.loads((finished.dir / "ckpt/step_000012/state.json").read_text())["tokens_by_language"]
+    assert "trained on" in out and f"{sum(consumed.values())}" in out
     code, out, _ = pretrain("eval", finished.dir, "--json")
+    assert json.loads(out)["tokens_by_language"] == consumed
     scores = json.loads(out)["scores"]
     assert [s["language"] for s in scores] == ["en", "py", "sw", "all"] and all(s["tokens"] == 40 for s in scores[:3])
     # the end of the run looked at the same rows

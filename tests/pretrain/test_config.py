@@ -84,6 +84,12 @@ def test_a_contradiction_is_told_with_its_values(tmp_path, wrong, words):
     assert words in refused(tmp_path, GOOD.replace("steps: 10, lr: 1e-3", wrong))
 
 
+def test_a_key_of_a_stage_of_the_mixture_is_told_with_the_nearest(tmp_path):
+    mixture = "path: runs/packed, mixture: {stages: [{until: 5, temprature: 3}, {}]}"
+    told = refused(tmp_path, GOOD.replace("path: runs/packed", mixture))
+    assert "data.mixture.stages.0.temprature: no such key; did you mean `temperature`?" in told
+
+
 def test_heads_that_do_not_divide_and_batches_without_a_row_for_each_device_are_refused(tmp_path):
     assert "hidden_size 16 is not divisible by num_heads 3" in refused(tmp_path, GOOD.replace("heads: 2", "heads: 3"))
     assert "a batch has 32 samples" in refused(tmp_path, GOOD.replace("dir: runs/x", "dir: runs/x, devices: 64"))

@@ -12,7 +12,10 @@ from datasets import Dataset
 
 from pretrain.data import Steps, tokens_by_language
 from pretrain.errors import InputError
-from pretrain.order import Order
+from pretrain.mixture import plan_mixture
+from pretrain.mixture_table import corpus_of
+from pretrain.order import Order, Stage
+from pretrain.rules import Mixture
 from pretrain.schedule import Batches, Ramp
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
@@ -27,7 +30,7 @@ def seam(tmp_path):
 
 def steps(seam, span=(0, 12), rank=0, world=1, batches=None):
     rows = seam.rows("train")
-    return Steps(seam, Order(rows, rows, 42), batches or Batches(7), span, rank, world)
+    return Steps(seam, Order(rows, [Stage(0, rows)], 42), batches or Batches(7), span, rank, world)
 
 
 def edit(folder: Path, **changes):
@@ -57,7 +60,7 @@ def test_rows_are_views_of_the_mapped_file_in_the_order_of_the_file(seam):
 
 def test_a_target_is_the_next_token_and_the_padding_has_none(seam):
     last = seam.rows("train")["sw"] - 1
-    order = Order({"sw": last + 1}, {"sw": 1}, 0)
+    order = Order({"sw": last + 1}, [Stage(0, {"sw": 1})], 0)
     data = Steps(seam, order, Batches(last + 1), (0, 1))
     batch = data[0]
     for i, (language, row) in enumerate(batch["rows"]):
@@ -76,7 +79,7 @@ def test_a_pad_token_that_is_no_padding_is_still_a_target(tmp_path):
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["splits"]["train"]["en"]["rows"] = 1
     edit(folder, splits=manifest["splits"])
-    batch = Steps(Seam.open(folder), Order({"en": 1}, {"en": 1}, 0), Batches(1), (0, 1))[0]
+    batch = Steps(Seam.open(folder), Order({"en": 1}, [Stage(0, {"en": 1})], 0), Batches(1), (0, 1))[0]
     assert batch["targets"][0, -1] == 3 and batch["tokens"][0] == SEQ
 
 
@@ -90,6 +93,18 @@ def test_the_order_of_samples_is_the_same_for_any_number_of_ranks(seam, world):
         together = [shares[n % world][n // world] for n in range(len(alone[i]["rows"]))]
         assert together == alone[i]["rows"]
         assert all(rank[i]["samples"] == alone[i]["samples"] for rank in ranks)
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_stages_and_caps_give_any_number_of_ranks_the_same_samples_from_any_step_on(seam, world):
+    stages = [{"until": 17, "temperature": 3.0}, {"until": 40, "weights": {"sw": 1, "py": 1}}, {"max_epochs": 3.0}]
+    order = plan_mixture(Mixture(stages=stages), corpus_of(seam), 84).order(5)
+    rows = [order.row(n) for n in range(84)]
+    for first in (0, 2, 5, 7):
+        ranks = [Steps(seam, order, Batches(7), (first, 12), rank, world) for rank in range(world)]
+        for i in range(12 - first):
+            shares = [rank[i]["rows"] for rank in ranks]
+            assert [shares[n % world][n // world] for n in range(7)] == rows[7 * (first + i) : 7 * (first + i + 1)]
 
 
 def test_a_loader_that_begins_in_the_middle_goes_on_as_if_it_had_not_stopped(seam):
@@ -190,8 +205,48 @@ def test_rows_of_another_width_are_refused(seam):
 
 def test_an_id_that_is_no_token_is_refused(seam):
     edit(seam.folder, vocab_size=100)
-    with pytest.raises(InputError, match=r"outside 0\.\.99"):
+    with pytest.raises(
+        InputError, match=r"training row \d+ of (en|py|sw): .*arrow, row \d+: token id [12]\d\d is outside 0\.\.99"
+    ):
         steps(Seam.open(seam.folder))[0]
+
+
+@pytest.mark.parametrize(("column", "wrong"), [(0, -1), (7, 260), (SEQ, 1 << 30)])
+def test_one_id_that_is_no_token_is_found_wherever_it_stands(seam, column, wrong):
+    change(seam.folder, "train/sw/00000.arrow", 11, column, wrong)
+    with pytest.raises(InputError, match=f"training row 11 of sw: .* token id {wrong} is outside 0..259"):
+        steps(Seam.open(seam.folder), batches=Batches(43))[0]
+
+
+def test_verify_finds_it_before_training(seam):
+    change(seam.folder, "train/sw/00000.arrow", 11, 3, 260)
+    Seam.open(seam.folder)
+    assert "row 11: token id 260 is outside 0..259" in refused(seam.folder, verify=True)
+
+
+def change(folder: Path, name: str, row: int, column: int, token: int) -> None:
+    """Write another token into a shard, and seal it as its packer would have."""
+    table = pa.ipc.open_stream((folder / name).read_bytes()).read_all().to_pydict()
+    table["tokens"][row][column] = token
+    builder.write_arrow(folder / name, table, SEQ + 1, 5)
+    edit(folder)
+
+
+def test_padding_is_told_from_pad_tokens_in_every_row_of_every_batch(tmp_path):
+    folder, ends = builder.build(tmp_path / "packed", {"en": 4}, padded=False), [9, SEQ + 1, SEQ, 1]
+    rows = [[5] * end + [3] * (SEQ + 1 - end) for end in ends]
+    rows[1][-1] = 3  # a document may hold <pad>: two pieces, two starts
+    starts = [[0, 4, 9], [0, 2], [0, SEQ], [0, 1]]
+    table = {"tokens": rows, "starts": starts, "doc_ids": [["a", "b"], ["a", "b"], ["a"], ["a"]]}
+    table |= {"doc_offsets": [[0] * len(ids) for ids in table["doc_ids"]]}
+    builder.write_arrow(folder / "train/en/00000.arrow", table, SEQ + 1, 3)
+    edit(folder)
+    shards = Seam.open(folder).shards("train", "en")
+    assert [shards.end(row) for row in range(4)] == ends
+    batch = Steps(Seam.open(folder), Order({"en": 4}, [Stage(0, {"en": 1})], 0), Batches(4), (0, 1))[0]
+    for (_, row), targets, counted in zip(batch["rows"], batch["targets"], batch["tokens"], strict=True):
+        assert (targets != -100).sum() == counted == max(0, ends[row] - 1)
+        assert (targets[: int(counted)] != -100).all()
 
 
 def test_arrays_stay_on_the_host(seam):

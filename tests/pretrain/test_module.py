@@ -1,6 +1,7 @@
 """One optimizer step: what it divides by, what it follows, what it refuses."""
 
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,14 @@ import torch
 
 from pretrain import seal
 from pretrain.config import Config
+from pretrain.data import Steps, tokens_by_language
 from pretrain.errors import RunError
 from pretrain.fit import fit
+from pretrain.mixture import plan_mixture
+from pretrain.mixture_table import corpus_of
 from pretrain.model import Bloom, ModelConfig
 from pretrain.module import Pretraining
+from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
 
@@ -72,6 +77,43 @@ def test_stated_weights_leave_the_other_languages_out(packed, tmp_path):
     settings["data"]["mixture"] = {"weights": {"sw": 3.0, "py": 1.0}}
     outcome = fit(Config.model_validate(settings), lambda _: None)
     assert set(state(outcome)["tokens_by_language"]) == {"py", "sw"}
+
+
+def test_a_run_with_stages_and_caps_counts_its_tokens_alike_after_any_resume(packed, tmp_path):
+    mixture = {"stages": [{"until": 15, "temperature": 3.0}, {"weights": {"sw": 1.0, "py": 1.0}, "max_epochs": 1.7}]}
+
+    def train(folder, steps):
+        settings = builder.config(folder, packed, steps=steps, decay_samples=99)
+        settings["data"]["mixture"] = mixture | {"over_samples": 32}  # 8 steps of 4
+        config = Config.model_validate(settings)
+        return config, state(fit(config, lambda _: None))
+
+    config, whole = train(tmp_path / "whole", 8)
+    for steps in (2, 5, 8):
+        _, part = train(tmp_path / "part", steps)
+    assert part == whole
+    seam = Seam.open(packed)
+    order = plan_mixture(config.data.mixture, corpus_of(seam), 32).order(42)
+    data = Steps(seam, order, config.train.batches(), (0, 8))
+    counted = sum(tokens_by_language(data[i], 3) for i in range(8))  # a function of the samples alone
+    assert whole["tokens_by_language"] == dict(zip(order.rows, counted.tolist(), strict=True))
+    assert [stage["begin"] for stage in whole["stages"]] == [0, 15]
+
+
+def test_a_checkpoint_from_before_there_were_stages_is_gone_on_from(packed, tmp_path):
+    run(tmp_path / "new", packed, steps=8, decay_samples=99)
+    outcome, _ = run(tmp_path / "old", packed, steps=4, decay_samples=99)
+    before = state(outcome)
+    before["weights"] = before.pop("stages")[0]["weights"]
+    before["config"]["data"]["mixture"] = {"temperature": 1.0, "weights": None}
+
+    def fill(folder):
+        for name in ("model.safetensors", "optimizer.safetensors"):
+            shutil.copyfile(outcome.checkpoint / name, folder / name)
+        (folder / "state.json").write_text(json.dumps(before))
+
+    seal.write(outcome.checkpoint.parent, outcome.checkpoint.name, fill)
+    assert run(tmp_path / "old", packed, steps=8, decay_samples=99)[1] == lines(tmp_path / "new" / "metrics.jsonl")
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_documents(packed, tmp_path):
@@ -147,7 +189,7 @@ def test_an_error_that_is_not_of_the_run_folder_is_not_laid_on_it(packed, tmp_pa
     def lost(*_):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pretrain.data.row_tensors", lost)
+    monkeypatch.setattr("pretrain.seam.Shards.copy", lost)
     with pytest.raises(OSError, match="Input/output error"):
         run(tmp_path / "r", packed, steps=4)
 

@@ -1,5 +1,6 @@
 """The packed folder: every token of every document once, in the order of the coins, as the seam's format says."""
 
+import json
 from pathlib import Path
 
 import datasets
@@ -7,13 +8,19 @@ import pyarrow as pa
 import pytest
 
 from pipeline import pack as packing
+from pipeline.config import Config, RunSettings
 from pipeline.digest import coin
+from pipeline.errors import InputError
 from pipeline.pack import PackConfig
+from pipeline.progress import talk
+from pipeline.run import run
+from pipeline.sources.jsonl import Jsonl
+from pipeline.steps import shuffle
 from pipeline.steps.base import Corpus
 from pipeline.steps.encode import EncodeWork
 from pipeline.steps.pack import PackWork, folder_of
 from pipeline.steps.tokenizer import TokenizerWork, tokenizer_of
-from pipeline.store.files import read_table
+from pipeline.store.files import read_table, write_table
 from pipeline.store.layers import read_shard
 from pipeline.store.step import Step, faults, manifest_digest
 from pipeline.tokenizer import TokenizerConfig
@@ -21,6 +28,8 @@ from tests.pipeline.steps.building import columns_over, corpus_of, documents, ke
 
 COUNTS = {"en": 60, "fr": 20, "zh-hans": 1, "python": 9}
 CONFIG = PackConfig(seq_len=32, holdout=0.1, holdout_tokens=100, seed=3)
+FIT = CONFIG.model_copy(update={"mode": "best_fit"})
+MODES = pytest.mark.parametrize("config", [CONFIG, FIT], ids=["concat", "best_fit"])
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +55,14 @@ def packed(folder: Path, tokenizer: Step, config=CONFIG, corpus: Corpus | None =
 def made(tmp_path_factory, tokenizer) -> PackWork:
     """The corpus packed, for tests that only look at it."""
     work = packed(tmp_path_factory.mktemp("packed"), tokenizer)
+    make(work)
+    return work
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, tokenizer) -> PackWork:
+    """The same by best fit."""
+    work = packed(tmp_path_factory.mktemp("fitted"), tokenizer, FIT)
     make(work)
     return work
 
@@ -108,18 +125,34 @@ def test_parts_after_one_another_are_the_same_order(tmp_path, tokenizer, made, m
     assert manifest["splits"]["train"]["en"]["tokens"] == made.step.manifest()["splits"]["train"]["en"]["tokens"]
 
 
-def test_shards_and_their_order_move_no_byte(tmp_path, tokenizer, made):
-    other = packed(tmp_path, tokenizer, per_shard=7, backwards=True)
-    assert make(other)["digest"] == made.step.manifest()["digest"]
-    assert sealed(other.step) == sealed(made.step)
+@MODES
+def test_shards_and_their_order_move_no_byte(tmp_path, tokenizer, made, fitted, config):
+    wanted = made if config is CONFIG else fitted
+    other = packed(tmp_path, tokenizer, config, per_shard=7, backwards=True)
+    assert make(other)["digest"] == wanted.step.manifest()["digest"]
+    assert sealed(other.step) == sealed(wanted.step)
 
 
-def test_a_killed_packing_ends_as_an_unbroken_one(tmp_path, tokenizer, made):
-    killed = packed(tmp_path, tokenizer)
+@MODES
+def test_a_killed_packing_ends_as_an_unbroken_one(tmp_path, tokenizer, made, fitted, config):
+    killed = packed(tmp_path, tokenizer, config)
     for tasks in (1, 9, 3, 8, 2):  # in the survey, after settling, while scattering and packing, before the end
         make(killed, stop_after=tasks)
     make(killed)
-    assert sealed(killed.step) == sealed(made.step)
+    assert sealed(killed.step) == sealed((made if config is CONFIG else fitted).step)
+
+
+def test_lots_that_are_gathered_first_move_no_byte(tmp_path, tokenizer, made, monkeypatch):
+    monkeypatch.setattr(shuffle, "MOST_READS", 0)
+    monkeypatch.setattr(shuffle, "LOT", 3)
+    monkeypatch.setattr(shuffle, "RUN_TOKENS", 500)
+    work = packed(tmp_path, tokenizer)
+    make(work, stop_after=21)  # nine shards surveyed and scattered, settled, and two lots of three groups gathered
+    runs = {path.name.partition("-")[0] for path in work.step.scratch("runs").iterdir()}
+    assert len(runs) == 2 and len(list(work.step.scratch("runs").iterdir())) > 2  # lots of several runs
+    again = PackWork(work.step, CONFIG, tokenizer, work.corpus)  # another process
+    make(again)
+    assert sealed(again.step) == sealed(made.step)
 
 
 def test_the_holdout_takes_the_smallest_coins_until_its_quota_is_met(made):
@@ -149,6 +182,49 @@ def test_a_cluster_is_held_out_whole_or_not_at_all(tmp_path, tokenizer):
     assert trained and held and not trained & held
 
 
+def test_best_fit_cuts_no_document_that_fits_in_a_row(fitted):
+    tokens = lists(fitted)
+    there = [piece for split in ("train", "valid") for lang in COUNTS for piece in pieces(fitted, split, lang)]
+    whole = {document for document, _, piece in there if piece == tokens[document]}
+    assert whole == {document for document, ids in tokens.items() if len(ids) <= 33}
+    assert 10 < len(whole) < len(tokens)  # else nothing was told
+    for document, offset, piece in there:
+        assert piece == tokens[document][offset : offset + len(piece)]
+    assert {document for document, _, _ in there} == tokens.keys()
+
+
+@MODES
+def test_figures_add_up_to_the_room_of_all_rows(made, fitted, config):
+    work = made if config is CONFIG else fitted
+    manifest = work.step.manifest()
+    about, cells = manifest["about"], [n for split in manifest["splits"].values() for n in split.values()]
+    assert about["mode"] == config.mode
+    assert {name: sum(n[name] for n in cells) for name in ("documents", "cut", "rows", "tokens", "padding")} == {
+        name: about[name] for name in ("documents", "cut", "rows", "tokens", "padding")
+    }
+    assert about["tokens_per_row"] == round(about["tokens"] / about["rows"], 3)
+    assert about["padding_share"] == round(about["padding"] / (about["rows"] * 33), 6)
+    assert 0 < about["cut"] < about["documents"] and about["padding"] > 0
+
+
+def test_another_mode_or_length_encodes_nothing_again(tmp_path):
+    rows = documents(COUNTS)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": row["text"]}) + "\n" for row in rows), "utf-8")
+
+    def run_with(pack):
+        jsonl = Jsonl(name="a", path=str(tmp_path / "a.jsonl"))
+        run_settings = RunSettings(workdir=tmp_path / "run", workers=1)
+        tokenizer = TokenizerConfig(vocab_size=300)
+        return run(Config(run=run_settings, sources=(jsonl,), tokenizer=tokenizer, pack=pack), talk(quiet=True))
+
+    first = run_with(PackConfig(seq_len=32))
+    others = [run_with(pack) for pack in (PackConfig(seq_len=48), PackConfig(seq_len=32, mode="best_fit"))]
+    assert len({result.steps[-1].address for result in (first, *others)}) == 3
+    for result in others:
+        assert [step.address for step in result.steps[:-1]] == [step.address for step in first.steps[:-1]]
+        assert result.made == [result.steps[-1].step.folder.name]
+
+
 def test_another_length_reads_the_same_lists_and_another_seed_gives_another_order(tmp_path, tokenizer, made):
     for name, config in (("longer", PackConfig(seq_len=64)), ("seed", PackConfig(seq_len=32, seed=1))):
         other = PackWork(step(tmp_path, name), config, tokenizer, made.corpus)
@@ -169,7 +245,7 @@ def test_the_manifest_is_the_seam_s(tmp_path, tokenizer):
     standing = set(sealed(work.step)) - {"manifest.json"}
     assert standing == set(manifest["files"])
     en = manifest["splits"]["train"]["en"]
-    assert sorted(en) == ["bytes", "documents", "files", "padding", "rows", "tokens", "words"]
+    assert sorted(en) == ["bytes", "cut", "documents", "files", "padding", "rows", "tokens", "words"]
     assert en["words"] > en["documents"]  # as `encode` counted them
     assert en["rows"] * 32 + 1 == en["tokens"] + en["padding"]
     assert en["rows"] == manifest["files"]["train/en/00000.arrow"]["rows"]
@@ -207,7 +283,8 @@ def test_no_documents_make_a_folder_that_says_so(tmp_path, tokenizer):
         ("zh-hans", "zh-hans"),
         ("c++", "c++"),
         ("c#", "c#"),
-        ("../x", "..%2Fx"),
+        ("../x", "%2E%2E%2Fx"),
+        (".tmp-x", "%2Etmp-x"),
         ("..", "%2E%2E"),
         ("a/b", "a%2Fb"),
         ("", "%"),
@@ -215,3 +292,129 @@ def test_no_documents_make_a_folder_that_says_so(tmp_path, tokenizer):
 )
 def test_no_language_s_name_leads_out_of_the_folder(lang, folder):
     assert folder_of(lang) == folder
+
+
+# What is damaged
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda lists: [[], *lists[1:]], "it has no tokens"),
+        (lambda lists: [*lists[:-1], None], "it has no tokens"),
+        (lambda lists: [lists[0], [320, 2], *lists[2:]], r"token id 320 is outside 0\.\.319"),
+        (lambda lists: [lists[0], [-1, 2], *lists[2:]], r"token id -1 is outside"),
+        (lambda lists: [*lists[:-1], lists[-1][:-1]], "it does not end in 2"),
+    ],
+)
+def test_tokens_that_nobody_encoded_are_refused_with_the_document(tmp_path, tokenizer, change, told):
+    with pytest.raises(InputError, match=told) as error:
+        make(damaged(tmp_path, tokenizer, lambda table: pa.table({**columns(table), "tokens": change(tokens(table))})))
+    assert "document 's/" in str(error.value) and "pipeline verify" in str(error.value)
+
+
+def columns(table: pa.Table) -> dict:
+    return {name: table.column(name) for name in table.column_names}
+
+
+def tokens(table: pa.Table) -> list:
+    return table.column("tokens").to_pylist()
+
+
+def damaged(folder: Path, tokenizer: Step, change) -> PackWork:
+    """Work on a corpus of which the tokens of the first shard were changed."""
+    work = packed(folder, tokenizer)
+    path = work.corpus.steps[-1].layer(work.corpus.shards[0].key)
+    write_table(path, change(read_table(path)))
+    return work
+
+
+def test_the_document_that_is_damaged_is_the_one_that_is_named(tmp_path, tokenizer):
+    def change(table: pa.Table) -> pa.Table:
+        lists = tokens(table)
+        return pa.table({**columns(table), "tokens": [*lists[:4], [5, 999, 2], *lists[5:]]})
+
+    with pytest.raises(InputError, match=r"s/en\.txt#4'.*token id 999"):
+        make(damaged(tmp_path, tokenizer, change))
+
+
+def test_wider_ids_are_read_where_they_are_int32_and_refused_where_not(tmp_path, tokenizer, made):
+    wide = pa.list_(pa.int64())
+
+    def widened(table: pa.Table) -> pa.Table:
+        return pa.table({**columns(table), "tokens": table.column("tokens").cast(wide)})
+
+    work = damaged(tmp_path / "a", tokenizer, widened)
+    make(work)
+    assert sealed(work.step) == sealed(made.step)
+
+    def beyond(table: pa.Table) -> pa.Table:
+        return pa.table({**columns(table), "tokens": pa.array([[2**32 + 5, 2], *tokens(table)[1:]], wide)})
+
+    with pytest.raises(InputError, match="not in range"):
+        make(damaged(tmp_path / "b", tokenizer, beyond))
+
+
+def test_a_layer_that_was_cut_short_is_refused(tmp_path, tokenizer):
+    work = packed(tmp_path, tokenizer)
+    path = work.corpus.steps[-1].layer(work.corpus.shards[0].key)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(InputError, match=r"cannot read .*verify|verify"):
+        make(work)
+
+
+def test_offsets_that_lead_out_of_the_file_are_refused(tmp_path, tokenizer):
+    work = packed(tmp_path, tokenizer)
+    path = work.corpus.steps[-1].layer(work.corpus.shards[0].key)
+    lists = read_table(path).column("tokens").chunk(0)
+    content, wanted = bytearray(path.read_bytes()), lists.offsets.to_numpy().tobytes()
+    content[content.index(wanted) + 4 * 3 + 3] ^= 0x40  # the fourth offset is a billion more
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="pipeline verify"):
+        make(work)
+    assert not list(work.step.folder.glob("train/**/*.arrow"))
+
+
+# What is rare
+
+
+@MODES
+@pytest.mark.parametrize("seq_len", [1, 4000])
+def test_languages_of_one_document_and_rows_of_any_width(tmp_path, tokenizer, config, seq_len):
+    settings = config.model_copy(update={"seq_len": seq_len})
+    work = packed(tmp_path, tokenizer, settings, counts={"en": 1, "fr": 3})
+    manifest = make(work)
+    there = {(d, o + k): t for s in ("train", "valid") for lang in ("en", "fr") for d, o, ts in pieces(work, s, lang)
+             for k, t in enumerate(ts)}  # fmt: skip
+    assert there == {(d, k): token for d, ids in lists(work).items() for k, token in enumerate(ids)}
+    assert "en" not in manifest["splits"]["valid"]
+    assert seq_len == 1 or manifest["splits"]["train"]["en"]["rows"] == 1
+
+
+def test_a_document_larger_than_a_part_is_packed_whole(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(packing, "PARTITION_TOKENS", 50)
+    rows = documents({"en": 8})
+    rows[3]["text"] = "All human beings. " * 500
+    for config in (CONFIG, FIT):
+        folder = tmp_path / config.mode
+        work = packed(folder, tokenizer, config, corpus=corpus_of(folder, rows))
+        make(work)
+        mine = [(o, ts) for d, o, ts in pieces(work, "train", "en") if d == "s/en.txt#3"]
+        there = {offset + k: token for offset, ids in mine for k, token in enumerate(ids)}
+        assert [there[k] for k in range(len(there))] == lists(work)["s/en.txt#3"]
+        assert len(there) > 50
+
+
+@pytest.mark.parametrize("lang", ["../../x", ".tmp-x", "a/b\0c", "%", "", "x" * 300, "l\u00e4nd/" * 60, "C:\\x"])
+def test_a_language_of_any_name_has_a_folder_below_its_split(tmp_path, tokenizer, lang):
+    rows = [{**row, "lang": lang} for row in documents({"en": 3})]
+    work = packed(tmp_path, tokenizer, corpus=corpus_of(tmp_path, rows))
+    manifest = make(work)
+    (name,) = manifest["splits"]["train"][lang]["files"]
+    assert (work.step.folder / name).resolve().parents[1] == (work.step.folder / "train").resolve()
+    assert not Path(name).parts[1].startswith(".")
+
+
+def test_long_names_that_begin_alike_have_folders_of_their_own():
+    assert folder_of("x" * 300) != folder_of("x" * 301)
+    assert max(len(folder_of(lang)) for lang in ("x" * 300, "\u00e4" * 300)) < 250

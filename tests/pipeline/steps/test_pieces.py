@@ -37,8 +37,8 @@ def merged(folder: Path, shards: list[Counter[bytes]], partitions: int) -> tuple
 
 def learned_from(folder: Path, shards: list[Counter[bytes]], partitions: int, most: int) -> tuple[list, dict]:
     here, by_count = merged(folder, shards, partitions)
-    made, told = pieces.gathered(here, partitions, pieces.within(by_count, most))
-    return list(made), told
+    pieces.gather(str(here.folder), partitions, pieces.within(by_count, most).to_json(), 300)
+    return list(pieces.gathered(here)), marked(here, "gather")["pieces"]
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 7])

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.engine import Task, perform
 from pipeline.engine.local import WORKER_BASE
 from pipeline.errors import RunError
 from pipeline.steps import partitions, pieces, sample_lines
+from pipeline.steps import tokenizer as steps
 from pipeline.steps.tokenizer import TokenizerWork, tokenizer_of
 from pipeline.store.step import faults
+from pipeline.text.piece_counts import PieceCounts
 from pipeline.tokenizer import MOST_PIECES, TokenizerConfig, load, memory_to_train
 from tests.pipeline.public_trainer import publicly
 from tests.pipeline.steps.building import corpus_of, documents, kept_of, make, sealed, step
@@ -42,17 +45,17 @@ def test_shards_and_their_order_move_no_byte(tmp_path):
 
 def test_a_killed_training_ends_as_an_unbroken_one(tmp_path):
     whole = make(work(tmp_path / "whole"))
-    for tasks in (0, 3, 9, 10, 14, 19, 20):  # of 9 shards: sampled, lines settled, counted, merged, learned
+    for tasks in (0, 3, 9, 10, 14, 19, 20, 21):  # of 9 shards: sampled, lines settled, counted, merged, gathered
         make(work(tmp_path / str(tasks)), stop_after=tasks)
         assert make(work(tmp_path / str(tasks)))["digest"] == whole["digest"]
 
 
-@pytest.mark.parametrize("file", ["sample", "lines", "elsewhere", "counts", "merged"])
+@pytest.mark.parametrize("file", ["sample", "lines", "elsewhere", "counts", "merged", "."])
 @pytest.mark.parametrize("harm", ["cut", "changed", "gone"])
 def test_what_a_stopped_training_left_is_made_again_if_it_was_harmed(tmp_path, file, harm):
     whole = make(work(tmp_path / "whole"))
     broken = work(tmp_path / "broken")
-    make(broken, stop_after=20)
+    make(broken, stop_after=21)
     path = sorted((broken.step.folder / "scratch" / file).glob("*.arrow"))[0]
     content = path.read_bytes()
     if harm == "gone":
@@ -187,22 +190,36 @@ def test_a_language_that_does_not_occur_is_refused_with_those_that_do(tmp_path):
 
 
 def test_the_bound_that_is_set_by_default_fits_in_four_gigabytes():
-    shortest = 8  # bytes of a piece on average; measured on text in many languages and code: 17
-    assert memory_to_train(MOST_PIECES // shortest, MOST_PIECES) + WORKER_BASE < 4_000_000_000
+    # pieces of 12 bytes, where text in many languages and code has 17, and of letters that are as unevenly spread
+    letters = np.random.default_rng(0).geometric(0.1, MOST_PIECES).clip(1, 90).astype(np.uint8) + np.uint8(33)
+    edges = np.arange(0, MOST_PIECES + 1, 12, dtype=np.int64)
+    made = PieceCounts(edges, letters[: edges[-1]], np.ones(len(edges) - 1, np.int64))
+    assert 2_000_000_000 < memory_to_train(made, 250_680) + WORKER_BASE < 4_000_000_000
 
 
 def test_learning_says_what_memory_it_needs_before_it_starts(tmp_path):
     made = work(tmp_path)
     *_, (learning,) = _performed(made)
     assert learning.name == "learn"
-    about = made.manifest(made.step)["about"]["pieces"]
-    assert learning.memory == memory_to_train(about["pieces"], about["bytes"]) > 0
+    assert learning.memory == memory_to_train(pieces.gathered(made.step), 330) > 0
 
 
 def test_no_task_is_told_more_than_the_bound_allows_however_large_the_sample(tmp_path):
     made = work(tmp_path, TokenizerConfig(vocab_size=330, most_pieces=60))
-    *_, (learning,) = _performed(made)
-    assert learning.arguments["bound"]["bytes"] <= 60
+    *_, (gathering,), _ = _performed(made)
+    assert gathering.arguments["bound"]["bytes"] <= 60
+    assert len(pieces.gathered(made.step).data) <= 60
+
+
+def test_pieces_that_no_text_has_are_refused_with_a_deed(tmp_path, monkeypatch):
+    def refuses(*_: object) -> None:
+        raise ValueError("more different pairs than there are numbers")
+
+    made = work(tmp_path)
+    monkeypatch.setattr(steps, "trained", refuses)
+    with pytest.raises(RunError, match="different pairs") as caught:
+        make(made)
+    assert "most_pieces lower" in caught.value.hint
 
 
 def _performed(made: TokenizerWork) -> list[list[Task]]:

@@ -36,9 +36,7 @@ class Twin:
         self.counts = list(words.values())
         self.words = [[(self.ids[c], 1) for c in word if c in self.ids] for word in words]
         self.pair_counts: defaultdict[Pair, int] = defaultdict(int)
-        self.queue: list[tuple[int, Pair, int, set[int]]] = []
-        self.pushed = 0
-        self.ambiguous = False  # whether equal entries of one pair ever stood in the queue together
+        self.queue: list[tuple[int, Pair, set[int]]] = []
         self.run()
 
     def begin_alphabet(self, words: Mapping[str, int], initial: set[str], limit: int | None) -> None:
@@ -53,11 +51,7 @@ class Twin:
     def push_all(self, where: Mapping[Pair, set[int]]) -> None:
         for pair in sorted(where):
             if self.pair_counts[pair] > 0:
-                self.push(self.pair_counts[pair], pair, where[pair], self.pushed)
-                self.pushed += 1
-
-    def push(self, count: int, pair: Pair, where: set[int], age: int) -> None:
-        heapq.heappush(self.queue, (-count, pair, age, where))
+                heapq.heappush(self.queue, (-self.pair_counts[pair], pair, where[pair]))
 
     def run(self) -> None:
         where: defaultdict[Pair, set[int]] = defaultdict(set)
@@ -66,20 +60,17 @@ class Twin:
                 self.pair_counts[left, right] += self.counts[i]
                 where[left, right].add(i)
         self.push_all(where)
-        merges: dict[Pair, int] = {}
+        self.merges: list[tuple[int, int, int]] = []
         while len(self.tokens) < self.vocab_size and self.queue:
-            count, pair, age, where_now = heapq.heappop(self.queue)
+            count, pair, where_now = heapq.heappop(self.queue)
             if -count != self.pair_counts[pair]:
-                self.push(self.pair_counts[pair], pair, where_now, age)
+                heapq.heappush(self.queue, (-self.pair_counts[pair], pair, where_now))
                 continue
             if -count < max(1, self.min_frequency):
                 break
-            self.ambiguous |= bool(self.queue) and self.queue[0][:2] == (count, pair)
             new = self.token(pair)
-            merges.pop(pair, None)  # the last merge of a pair is the one that a tokenizer.json has
-            merges[pair] = new
+            self.merges.append((*pair, new))
             self.merge(pair, new, where_now)
-        self.merges = [(left, right, new) for (left, right), new in merges.items()]
 
     def token(self, pair: Pair) -> int:
         spelled = self.tokens[pair[0]] + self.tokens[pair[1]]
