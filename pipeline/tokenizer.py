@@ -30,8 +30,8 @@ from pipeline.units import Size, say_bytes
 
 SPECIALS = {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}  # in the order of their ids
 BYTES = 256
-MOST_PIECES = 40_000_000  # bytes of distinct pieces: learning from so many fits in run.memory 4GB
-VOCABULARY_MEMORY = 300_000_000  # bytes that 250,680 tokens take while their tokenizer.json is made (measured)
+MOST_PIECES = 45_000_000  # bytes of distinct pieces: learning from so many fits in run.memory 4GB
+TOKEN_MEMORY = 1800  # bytes that a token takes while tokenizer.json is made and read again (measured: 1750)
 SMALLEST = len(SPECIALS) + BYTES  # tokens before the first merge
 PATTERN = r" ?[^(\s|[.,!?…。，、।۔،])]+"
 # every byte that UTF-8 has, blanks and marks at the edges, marks that combine, scripts, emoji, controls
@@ -177,8 +177,9 @@ def _tokenizer(spelled: Sequence[str], merged: np.ndarray) -> Tokenizer:
 
 
 def memory_to_train(pieces: PieceCounts, vocab_size: int) -> int:
-    """Bytes that `trained` takes, pieces and the finished tokenizer included."""
-    return VOCABULARY_MEMORY + len(pieces.data) + 16 * len(pieces) + bytes_to_learn(pieces, vocab_size)
+    """Bytes that `trained` takes and then the finished tokenizer, the pieces included."""
+    learning, finishing = bytes_to_learn(pieces, vocab_size), TOKEN_MEMORY * vocab_size
+    return len(pieces.data) + 16 * len(pieces) + max(learning, finishing)
 
 
 def byte_chars() -> list[str]:

@@ -68,7 +68,7 @@ class DedupNear(CorpusStage):
     `action: mark` drops nothing and writes the column `cluster`, by which the packer holds out whole clusters.
     `drop_from: {source: "crawl_*"}` protects all other sources: documents of a cluster with a protected one go, and
     the twin is the first protected one; among themselves they are compared too, unless `among: false`.
-    `keep_index: true` keeps signatures, keys and ids of the documents that stay (4 bytes a permutation, 16 a band, and
+    `keep_index: true` keeps signatures, keys and ids of the documents that stay (a byte a permutation, 16 a band, and
     the id); `against: runs/last_month` compares with those of a run before, without reading its text. Its documents
     always stay. What it had dropped is not there: a document that is only like a dropped one stays.
 
@@ -99,7 +99,7 @@ class DedupNear(CorpusStage):
         PERMUTATIONS,
         ge=16,
         le=MOST_PERMUTATIONS,
-        description="columns of a signature, 4 bytes each; raised to what the bands or the recall take if not given",
+        description="columns of a signature, a byte each on disk; if not given, as many as bands or recall take",
     )
     bands: int | None = Field(None, ge=1, description="the more, the more pairs are found, and needless candidates")
     rows: int | None = Field(None, ge=1, description="columns of a band; bands * rows may not pass permutations")

@@ -17,7 +17,7 @@ into lots follows from the keys alone, so it is the same on any machine. A parti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.engine import Task
-from pipeline.stages.base import CorpusStage
+from pipeline.stages.base import CorpusStage, Notes
 from pipeline.steps import clusters
 from pipeline.steps.base import merged
 from pipeline.steps.indexing import added_pairs, pairs, write_index
@@ -153,22 +153,29 @@ def observe(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
 def resolve(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: edges of one partition of the keys, or the links they come to."""
     step, made, corpus = opened(folder, stage, CorpusStage)
-    lots, leaders = _Lots(step, partition), None
-    standing = standing_of(step)
-    notes = standing.notes(step, corpus.shards, "notes")
-    for keys in standing.keys(step, corpus.shards).between(*range_of(partition, partitions), LOT):
-        keys = with_new(keys, standing.new) if standing.old else keys
+    lots, standing = _Lots(step, partition), standing_of(step)
+    keys = standing.keys(step, corpus.shards).between(*range_of(partition, partitions), LOT)
+    keys = (with_new(lot, standing.new) for lot in keys) if standing.old else keys
+    with standing.notes(step, corpus.shards, "notes") as notes:
+        for edges in _edges(made, keys, notes):
+            if not made.wants_examination:
+                lots.add(edges)
+            elif edges.num_rows:
+                lots.edges += edges.num_rows
+                lots.write("edges", edges)
+                lots.write("ends", pa.table({DOC: _ends(edges)}))
+    return lots.mark("resolve")
+
+
+def _edges(stage: CorpusStage, lots: Iterable[pa.Table], notes: Notes | None) -> Iterator[pa.Table]:
+    """The edges of each lot of keys; of a key that goes on from the lot before, its leaders there stand first."""
+    leaders = None
+    for keys in lots:
         if leaders is not None and leaders.num_rows and leaders.column("key")[0] == keys.column("key")[0]:
             keys = pa.concat_tables([leaders.cast(keys.schema), keys])
-        resolved = made.resolve(keys.combine_chunks(), notes)
+        resolved = stage.resolve(keys.combine_chunks(), notes)
         leaders = resolved.leaders
-        if not made.wants_examination:
-            lots.add(resolved.edges)
-        elif resolved.edges.num_rows:
-            lots.edges += resolved.edges.num_rows
-            lots.write("edges", resolved.edges)
-            lots.write("ends", pa.table({DOC: _ends(resolved.edges)}))
-    return lots.mark("resolve")
+        yield resolved.edges
 
 
 def _ends(edges: pa.Table) -> np.ndarray:
@@ -196,12 +203,11 @@ def examine(folder: str, stage: dict[str, Any], at: int) -> dict[str, Any]:
 def confirm(folder: str, stage: dict[str, Any], partition: int, partitions: int) -> dict[str, Any]:
     """Task: the links of those edges of one partition that hold when looked at closely."""
     step, made, corpus = opened(folder, stage, CorpusStage)
-    details = standing_of(step).notes(step, corpus.shards, "details")
-    assert details is not None
     lots = _Lots(step, partition)
-    for name in marked(step, task_name("resolve", f"{partition:05d}"))["files"]:
-        if "/edges/" in name:
-            edges = read_table(step.folder / name)
+    names = marked(step, task_name("resolve", f"{partition:05d}"))["files"]
+    with standing_of(step).notes(step, corpus.shards, "details") as details:
+        assert details is not None
+        for edges in (read_table(step.folder / name) for name in names if "/edges/" in name):
             for begin, end in _cut(edges, details):
                 lots.add(made.confirm(edges.slice(begin, end - begin), details))
     return lots.mark("confirm")

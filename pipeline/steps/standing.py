@@ -9,7 +9,8 @@ A document's number here is no more than that: it is never stored.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,12 +51,16 @@ class Standing:
         files += [step.scratch(f"keys/{shard.key}.arrow") for shard in shards]
         return KeyFiles(files, [*(shard.base for shard in self.old), *(0 for _ in shards)])
 
-    def notes(self, step: Step, shards: Sequence[Shard], kind: str) -> NumberedRows | None:
-        """Notes or details of all documents; None where the stage has none."""
+    @contextmanager
+    def notes(self, step: Step, shards: Sequence[Shard], kind: str) -> Iterator[NumberedRows | None]:
+        """Notes or details of all documents, closed on leaving; None where the stage has none."""
         files = [step.scratch(f"{kind}/{shard.key}.arrow") for shard in shards]
         if not files or not files[0].exists():
-            return None
-        return NumberedRows([*self._as_shards(), *shards], [*(shard.file(kind) for shard in self.old), *files])
+            yield None
+            return
+        files = [*(shard.file(kind) for shard in self.old), *files]
+        with NumberedRows([*self._as_shards(), *shards], files) as rows:
+            yield rows
 
     def ids(self, shards: Sequence[Shard]) -> NumberedRows:
         """The ids of all documents."""

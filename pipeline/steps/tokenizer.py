@@ -58,7 +58,7 @@ TOKENIZER, CONFIG = "tokenizer.json", "tokenizer_config.json"
 SAMPLE_FACTOR = 4  # bytes a sampling task needs for each byte of the shard: it, what is taken, that in order
 COUNT_FACTOR, COUNT_BASE = 20, 50_000_000  # bytes a counting task needs for each byte of the sample, beside one part
 PART = 4_000_000  # bytes of text whose pieces are counted at once; a longer document is a part of its own
-COPY_MEMORY = 300_000_000
+COPY_MEMORY = 450_000_000  # bytes that BLOOM's own takes while it is read (measured)
 LEARNED_BY = ("vocab_size", "min_frequency", "max_token_length", "limit_alphabet")  # settings that `learn` goes by
 
 

@@ -32,8 +32,9 @@ from pipeline.store.nearby import nearby
 
 GAP = 2048  # bytes that are read along, rather than asking the system once more
 OPEN = 200  # files at once
+ALONG = 1 << 24  # bytes of rows that nobody asked for, read along with others, that are held at once
 PIECE = 1 << 28  # bytes asked for at once: the system gives no more than 2 GiB
-OFFSETS, VALUES = 0, 1  # buffers of a column
+OFFSETS, VALUES, BYTES = 0, 1, 2  # what is known of a column
 AGAIN = "run again: what was damaged is found by its digest and made again"
 
 
@@ -43,6 +44,7 @@ class Column:
 
     offsets: int
     values: int
+    bytes: int  # of values
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,10 @@ def layout_of(path: Path, columns: Sequence[str] | None = None) -> Layout:
     try:
         here = nearby(path)
         state = here.stat()
-        return _layout(str(here), (state.st_size, state.st_mtime_ns, state.st_ino), columns and tuple(columns))
-    except (OSError, pa.ArrowInvalid) as error:
+        # a copy of a store's file is named by its version, and its time is when it was used last
+        made = (state.st_mtime_ns, state.st_ino) if here is path else ()
+        return _layout(str(here), (state.st_size, *made), columns and tuple(columns))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:  # a damaged head may say anything
         raise InputError(f"cannot read {path}: {error}", hint=AGAIN) from error
 
 
@@ -78,11 +82,12 @@ def _layout(path: str, state: tuple[int, ...], columns: tuple[str, ...] | None) 
 
 def _column(column: pa.ChunkedArray, begin: int) -> Column:
     if not len(column):
-        return Column(0, 0)
-    assert column.num_chunks == 1 and not column.null_count, column.type
+        return Column(0, 0, 0)
+    if column.num_chunks != 1 or column.null_count:
+        raise ValueError(f"a column of {column.type} is in pieces or has nulls")
     places = [buffer.address - begin if buffer is not None else 0 for buffer in column.chunk(0).buffers()]
     # validity, values; or validity, offsets, values; or validity, offsets, and validity and values of the items
-    return Column(places[1], places[-1])
+    return Column(places[1], places[-1], column.chunk(0).buffers()[-1].size)
 
 
 class RowFiles:
@@ -91,7 +96,7 @@ class RowFiles:
     def __init__(self, files: Sequence[Path], columns: Sequence[str] | None = None) -> None:
         self._files, self._columns = list(files), columns
         self._layouts: dict[int, Layout] = {}
-        self._places: dict[str, np.ndarray] = {}  # (files, 2) int64: where offsets and values begin, as far as known
+        self._places: dict[str, np.ndarray] = {}  # (files, 3) int64: columns, as far as known
         self._open: OrderedDict[int, int] = OrderedDict()  # handles, those used last at the end
 
     def __enter__(self) -> Self:
@@ -109,8 +114,8 @@ class RowFiles:
         if at not in self._layouts:
             layout = self._layouts[at] = layout_of(self._files[at], self._columns)
             for name, column in layout.columns.items():
-                places = self._places.setdefault(name, np.zeros((len(self._files), 2), np.int64))
-                places[at] = column.offsets, column.values
+                places = self._places.setdefault(name, np.zeros((len(self._files), 3), np.int64))
+                places[at] = column.offsets, column.values, column.bytes
         return self._layouts[at]
 
     def search(self, at: int, name: str, bounds: np.ndarray) -> np.ndarray:
@@ -124,7 +129,7 @@ class RowFiles:
             kind, begin = layout.schema.field(name).type.to_pandas_dtype(), layout.columns[name].values
             return np.searchsorted(np.frombuffer(mapped, kind, layout.rows, begin), bounds)
         except (OSError, ValueError) as error:
-            raise InputError(f"cannot read {self._files[at]}: {error}", hint=AGAIN) from error
+            raise self._damaged(at, str(error)) from error
 
     def take(self, which: np.ndarray, rows: np.ndarray) -> pa.Table:
         """(m,) int64 files and rows of them -> Table of m rows."""
@@ -146,8 +151,11 @@ class RowFiles:
         """Where the buffers of these files lie; their columns."""
         changes = np.flatnonzero(np.diff(which, append=-1))  # the last row of each file
         layouts = [self.layout(at) for at in which[changes].tolist()] or [self.layout(0)]
-        for layout, last in zip(layouts, rows[changes].tolist(), strict=False):
-            assert last < layout.rows and layout.schema == layouts[0].schema, (last, layout)
+        ends = zip(layouts, which[changes].tolist(), rows[changes].tolist(), strict=False)
+        for layout, at, last in ends:  # none, where no row is asked for
+            if last >= layout.rows or layout.schema != layouts[0].schema:
+                told = ", ".join(f"{field.name} {field.type}" for field in layout.schema)
+                raise self._damaged(at, f"it has {layout.rows} rows of {told}; row {last} was asked for")
         return layouts[0].schema
 
     def _array(self, field: pa.Field, which: np.ndarray, rows: np.ndarray) -> pa.Array:
@@ -174,13 +182,23 @@ class RowFiles:
         wide = np.dtype(_offset_type(field.type))
         found = (self._fixed(field.name, OFFSETS, wide.itemsize, which, some) for some in (rows, rows + 1))
         starts, stops = (np.frombuffer(data, wide).astype(np.int64) for data in found)
+        most = self._places[field.name][which, BYTES] // _item_width(field.type)
+        if wrong := np.flatnonzero((starts < 0) | (stops < starts) | (stops > most)).tolist():
+            raise self._damaged(int(which[wrong[0]]), f"{field.name} of row {rows[wrong[0]]} lies nowhere")
         return starts, stops
+
+    def _damaged(self, at: int, what: str) -> InputError:
+        return InputError(f"cannot read {self._files[at]}: {what}", hint=AGAIN)
 
     def _fixed(self, name: str, buffer: int, width: int, which: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """(m * width,) uint8: rows of one width. Those that are near are read in one piece, and what is between."""
         cuts = np.flatnonzero((np.diff(rows) > 1 + GAP // width) | (np.diff(which) != 0)) + 1
         heads, tails = np.append(0, cuts), np.append(cuts - 1, len(rows) - 1)
         begins, ends = rows[heads], rows[tails] + 1
+        if ((ends - begins).sum() - len(rows)) * width > ALONG:  # every 17th signature would be 17 times what is asked
+            half = len(rows) // 2
+            parts = ((which[:half], rows[:half]), (which[half:], rows[half:]))
+            return np.concatenate([self._fixed(name, buffer, width, *part) for part in parts])
         places = self._places[name][which[heads], buffer] + begins * width
         data = self._bytes(which[heads], places, (ends - begins) * width)
         if len(data) == len(rows) * width:  # nothing was between
@@ -198,8 +216,11 @@ class RowFiles:
         )
         view, to = memoryview(out.data), 0
         for at, begin, length in runs:
-            if length and os.preadv(self._handle(at), [view[to : to + length]], begin) != length:
-                self._patiently(at, view[to : to + length], begin)
+            try:
+                if length and os.preadv(self._handle(at), [view[to : to + length]], begin) != length:
+                    self._patiently(at, view[to : to + length], begin)
+            except OSError as error:
+                raise self._damaged(at, f"{length} bytes at {begin}: {error.strerror}") from error
             to += length
         return out
 
@@ -217,7 +238,7 @@ class RowFiles:
             try:
                 handle = self._open[at] = os.open(nearby(self._files[at]), os.O_RDONLY)
             except OSError as error:
-                raise InputError(f"cannot read {self._files[at]}: {error.strerror}", hint=AGAIN) from error
+                raise self._damaged(at, str(error.strerror)) from error
             if len(self._open) > OPEN:
                 os.close(self._open.popitem(last=False)[1])
         self._open.move_to_end(at)

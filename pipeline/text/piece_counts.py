@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from pipeline.text.buffers import buffers
 from pipeline.text.compiling import kernel, piece
 from pipeline.text.hashing import MIX_1, START, load, mix, step
+from pipeline.text.piece_merging import merge
 from pipeline.text.pretokens import CLASSES, LONG, piece_end
 from pipeline.text.utf8 import HIGHEST, LOWEST
 
@@ -279,78 +280,15 @@ def _sorted(found: np.ndarray, data: np.ndarray) -> PieceCounts:
 
 def merge_counts(parts: Sequence[PieceCounts]) -> PieceCounts:
     """Adds up the counts of each piece over all parts, in time linear in their bytes but for log(len(parts))."""
-    first = np.cumsum([0, *map(len, parts)], dtype=np.int64)  # of each part among all pieces
+    first = np.cumsum([0, *map(len, parts)], dtype=np.int64)
     begins = np.cumsum([0, *(len(part.data) for part in parts)], dtype=np.int64)
     edges = [part.edges[:-1] + begin for part, begin in zip(parts, begins, strict=False)]
-    joined = np.concatenate([*edges, begins[-1:]])
     data = np.concatenate([part.data for part in parts]) if parts else np.empty(0, np.uint8)
     counts = np.concatenate([part.counts for part in parts]) if parts else np.empty(0, np.int64)
-    out = PieceCounts(np.zeros(len(counts) + 1, np.int64), np.empty_like(data), np.empty_like(counts))
-    n = _merge(first, joined, data, counts, out.edges, out.data, out.counts)
-    return PieceCounts(out.edges[: n + 1].copy(), out.data[: out.edges[n]].copy(), out.counts[:n].copy())
+    return PieceCounts(*merge(first, np.concatenate([*edges, begins[-1:]]), data, counts))
 
 
 def bytes_to_merge(parts_bytes: int, pieces: int) -> int:
     """Memory that `merge_counts` needs beside parts of so many bytes and pieces: them joined, and up to two of what
     comes of them."""
     return 1_000_000 + 3 * (parts_bytes + 16 * pieces)
-
-
-@piece
-def _before(edges, data, a, b):  # type: ignore[no-untyped-def]
-    """Whether piece a stands before piece b: -1; after: 1; is the same: 0."""
-    shorter = min(edges[a + 1] - edges[a], edges[b + 1] - edges[b])
-    for i in range(shorter):
-        if data[edges[a] + i] != data[edges[b] + i]:
-            return -1 if data[edges[a] + i] < data[edges[b] + i] else 1
-    return np.sign((edges[a + 1] - edges[a]) - (edges[b + 1] - edges[b]))
-
-
-@piece
-def _settle(heap, size, at, edges, data):  # type: ignore[no-untyped-def]
-    """Moves the piece at `at` of a heap down to where it belongs."""
-    item = heap[at]
-    while 2 * at + 1 < size:
-        child = 2 * at + 1
-        if child + 1 < size and _before(edges, data, heap[child + 1], heap[child]) < 0:
-            child += 1
-        if _before(edges, data, heap[child], item) >= 0:
-            break
-        heap[at] = heap[child]
-        at = child
-    heap[at] = item
-
-
-@kernel
-def _merge(first, edges, data, counts, out_edges, out, out_counts):  # type: ignore[no-untyped-def]
-    """Writes the pieces of all parts, which are sorted, in one order; returns how many are different."""
-    last = np.zeros(len(counts), np.bool_)  # of its part
-    heap = np.empty(len(first) - 1, np.int64)
-    size = 0
-    for part in range(len(first) - 1):
-        if first[part] < first[part + 1]:
-            last[first[part + 1] - 1] = True
-            heap[size] = first[part]
-            size += 1
-    for at in range(size - 1, -1, -1):
-        _settle(heap, size, at, edges, data)
-    n, to, written = 0, 0, -1
-    while size > 0:
-        p = heap[0]
-        if written >= 0 and _before(edges, data, written, p) == 0:
-            out_counts[n - 1] += counts[p]
-        else:
-            for i in range(edges[p], edges[p + 1]):
-                out[to] = data[i]
-                to += 1
-            out_counts[n] = counts[p]
-            n += 1
-            out_edges[n] = to
-            written = p
-        if last[p]:
-            size -= 1
-            heap[0] = heap[size]
-        else:
-            heap[0] = p + 1
-        _settle(heap, size, 0, edges, data)
-    return n

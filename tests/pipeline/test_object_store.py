@@ -17,6 +17,7 @@ from pipeline.store.files import read_json, read_table, write_json, write_table
 from pipeline.store.lock import owned
 from pipeline.store.nearby import nearby
 from pipeline.store.place import is_local, place, remove_folder, sizes, store_of
+from pipeline.store.rows import layout_of
 from pipeline.store.step import Step, faults, watched
 from tests.pipeline.making import TAIL, config, go
 from tests.pipeline.stores import s3_server, seals
@@ -174,6 +175,14 @@ def test_a_file_that_was_put_again_is_not_read_from_its_old_copy(remote):
         write_table(path, table(texts))
         assert read_table(path).column("text").to_pylist() == texts
         time.sleep(0.01)  # in memory:// a version is a time
+
+
+def test_where_rows_lie_in_a_copy_is_learnt_once_though_it_is_used_again(remote):
+    path = place(remote) / "t.arrow"
+    write_table(path, table(["abc", "é"]))
+    first = layout_of(path, ["id"])
+    time.sleep(0.01)
+    assert layout_of(path, ["id"]) is first
 
 
 def test_copies_that_were_used_longest_ago_make_room(remote, copies, monkeypatch):

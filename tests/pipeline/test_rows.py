@@ -1,5 +1,7 @@
 """Rows read by position are those of the table, and a file that was cut short is told by name."""
 
+import tracemalloc
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -128,3 +130,38 @@ def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypa
         assert len(rows._rows._open) <= bound and rows._held <= max(bound, 10)
         with pytest.raises(AssertionError, match="unknown document"):
             rows.take(np.array([next(d for d in range(40) if d not in there)], np.uint64))
+
+
+def test_rows_that_lie_apart_take_little_more_memory_than_they_have(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows_module, "ALONG", 100_000)
+    table = pa.table({"signature": pa.array([bytes([i % 251]) * 128 for i in range(40_000)], pa.binary(128))})
+    write_table(tmp_path / "t.arrow", table)
+    rows = np.arange(0, 40_000, 16)
+    with RowFile(tmp_path / "t.arrow") as file:
+        file.take(rows[:2])  # its layout is known
+        tracemalloc.start()
+        found = file.take(rows)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert found.equals(table.take(pa.array(rows)))
+    assert peak < 2.5 * 128 * len(rows) + 100_000 + 500_000  # the rows twice; all 40,000 are 5 MB
+
+
+@FEW
+@given(st.integers(0, 1500), st.integers(0, 255))
+def test_a_damaged_head_or_a_damaged_offset_is_told_by_name_or_changes_nothing_but_values(folder, at, byte):
+    path = folder / f"{at}-{byte}.arrow"
+    rows = [
+        {"doc": i, "similarity": 0.5, "signature": b"12345", "id": "ab" * i, "first": True, "shingles": [i] * 3}
+        for i in range(9)
+    ]
+    write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
+    content = bytearray(path.read_bytes())
+    content[at] = byte
+    path.unlink()
+    path.write_bytes(content)
+    try:
+        with RowFile(path, SCHEMA.names) as file:
+            assert file.take(np.array([1, 3, 8])).num_rows == 3
+    except InputError as error:
+        assert path.name in error.message

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -99,6 +100,15 @@ def test_texts_without_words_and_empty_shards_pass(tmp_path, tight):
     write_jsonl(tmp_path / "a.jsonl", [""] * 3000 + ["..."] * 500)
     result = go(config(tmp_path, stages=[NEAR, EXACT], shard_size=1000))
     assert twins(result.steps[1]) == twins(result.steps[2]) == {}
+
+
+@pytest.mark.parametrize("stage", [NEAR, EXACT])
+def test_no_file_stays_open_when_a_step_is_made(tmp_path, tight, stage):
+    write_jsonl(tmp_path / "a.jsonl", some(60))
+    go(config(tmp_path, "before", stages=[stage], shard_size=3000))
+    before = len(list(Path("/dev/fd").iterdir()))
+    result = go(config(tmp_path, "again", stages=[stage], shard_size=3000))
+    assert len(twins(result.steps[1])) > 10 and len(list(Path("/dev/fd").iterdir())) == before
 
 
 SCRATCH = ["keys", "notes", "edges", "ends", "details", "links", "labels"]

@@ -71,7 +71,7 @@ def library(counts: dict[bytes, int], **more) -> tuple[list[str], Merges]:
     return trained(tokenizer)
 
 
-@settings(deadline=None, max_examples=100)  # the first call may compile
+@settings(deadline=None, max_examples=60)  # the first call may compile
 @given(counts=NARROW, more=SETTINGS)
 def test_any_pieces_give_the_merges_of_twin_and_library(counts, more):
     made = ours(counts, **more)
@@ -81,7 +81,7 @@ def test_any_pieces_give_the_merges_of_twin_and_library(counts, more):
     assert len({new for _, _, new in made[1]}) == len({(x, y) for x, y, _ in made[1]}) == len(made[1])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(texts=st.lists(ANY_TEXT, max_size=8), vocab_size=st.integers(250, 400), min_frequency=st.integers(0, 3))
 def test_any_texts_give_the_merges_of_the_library(texts, vocab_size, min_frequency):
     texts = [text.replace("<", "") for text in texts]  # the library would be told the special tokens in them
@@ -93,7 +93,7 @@ def test_any_texts_give_the_merges_of_the_library(texts, vocab_size, min_frequen
     assert (written(made.tokens(), SPECIALS), merges) == trained(tokenizer)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(counts=NARROW, limit=st.integers(0, 4), initial=st.sampled_from([b"", b"b", b"abcd"]))
 def test_a_limited_alphabet_keeps_the_most_frequent_bytes(counts, limit, initial):
     more = {"vocab_size": 30, "min_frequency": 1, "limit_alphabet": limit, "initial_alphabet": initial, "specials": ()}
@@ -105,7 +105,7 @@ def test_a_limited_alphabet_keeps_the_most_frequent_bytes(counts, limit, initial
     assert ours(counts, **more) == library(counts, **more)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(counts=NARROW, more=SETTINGS, times=st.sampled_from([2**31, 2**33 + 1, 2**40]))
 def test_counts_beyond_32_bits_are_counted_right(counts, more, times):
     many = {piece: count * times for piece, count in counts.items()}
@@ -241,6 +241,12 @@ def test_memory_stays_below_what_is_told(pieces, vocab_size):
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert used < bytes_to_learn(pieces, vocab_size)
+
+
+def test_more_pairs_than_memory_was_told_for_are_refused(monkeypatch):
+    monkeypatch.setattr("pipeline.text.bpe_state.most_lots", lambda symbols, tokens: 2_000)
+    with pytest.raises(ValueError, match="more than 2,000 different pairs"):
+        learn(random_pieces(20_000, 26, 12, 2), 60_000, 1)
 
 
 def test_more_merges_than_small_tables_hold_are_those_of_the_twin():
