@@ -295,7 +295,7 @@ def tokenizer(
     config: ConfigPath,
     parallel: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="the same text in many languages: <lang>.jsonl[.zst], or <lang>.txt by lines"),
+        typer.Option(metavar="FOLDER", help="the same text in many languages: <lang>.jsonl[.zst] or <lang>.txt"),
     ] = None,
     against: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="another tokenizer.json to compare with; may be repeated")

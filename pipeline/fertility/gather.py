@@ -211,9 +211,7 @@ def _against(ours: int, theirs: int) -> Row:
     return {"tokens": theirs, "ratio": ours / theirs if theirs else None, "parity": None}
 
 
-def _add_parallel(
-    languages: list[Row], parts: Sequence[tuple[str, str, str]], counters: Sequence[Counter]
-) -> None:
+def _add_parallel(languages: list[Row], parts: Sequence[tuple[str, str, str]], counters: Sequence[Counter]) -> None:
     """Parity of ours and of each other tokenizer; a language of which the corpus has nothing gets a row of its own."""
     langs = np.array([lang for lang, _, _ in parts], object)
     texts = Texts(langs, pa.array([text for _, _, text in parts], pa.large_string()), [part for _, part, _ in parts])

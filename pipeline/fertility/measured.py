@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 SIZES = 6  # of a curve
@@ -35,7 +36,7 @@ def savings(tokens: Tokens) -> dict[int, float]:
     A language without tokens at the size before does not count."""
     out = {}
     sizes = sorted(tokens)
-    for before, size in zip(sizes, sizes[1:], strict=False):
+    for before, size in pairwise(sizes):
         doublings = math.log2(size / before)
         left = [(tokens[size][lang] / n) ** (1 / doublings) for lang, n in sorted(tokens[before].items()) if n]
         out[size] = 1 - sum(left) / len(left) if left else 0.0

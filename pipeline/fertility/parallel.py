@@ -52,10 +52,11 @@ def _read_jsonl(path: Path, lang: str, found: Parallel) -> None:
         for record in source.read(file):
             if isinstance(record, Bad):
                 raise InputError(
-                    f"{path}, record {record.row}: {record.reason} {record.detail}", hint="mend the file, or take it out"
+                    f"{path}, record {record.row}: {record.reason} {record.detail}",
+                    hint="mend the file, or take it out",
                 )
             part = _part(record.meta, record.row)
-            found.setdefault(canonical(record.lang or lang), {}).setdefault(part, []).append(record.text)
+            found.setdefault(canonical(record.lang or lang), {}).setdefault(part, []).append(str(record.text))
 
 
 def _part(meta: str | None, row: int) -> str:

@@ -16,8 +16,8 @@ def summary(found: Fertility) -> str:
     """How much of the vocabulary the corpus uses."""
     use = found.usage
     return (
-        f"{count(found.tokenizer['vocab_size'])} tokens, of which {count(use['used'])} stand in the {count(use['counted'])} "
-        f"of the encoded corpus, {count(use['once'])} of them once; {count(use['never'])} are never used"
+        f"{count(found.tokenizer['vocab_size'])} tokens, of which {count(use['used'])} stand in the "
+        f"{count(use['counted'])} of the encoded corpus, {count(use['once'])} of them once; {count(use['never'])} are never used"
     )
 
 
@@ -30,4 +30,6 @@ def advice(found: Fertility) -> str:
     size = count(found.recommended)
     if found.flat:
         return f"Recommended: {size}, {rule}."
-    return f"Recommended: {size} or more. The rule is {rule}; the last doubling still saves more, so train a larger one."
+    return (
+        f"Recommended: {size} or more. The rule is {rule}; the last doubling still saves more, so train a larger one."
+    )

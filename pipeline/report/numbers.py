@@ -3,8 +3,8 @@
     [source steps…, stage steps…, tokenizer, encode, packed] -> Report -> report.json
 
 The order of the steps is the order of the work; those that have not run yet may be missing. Nothing of the corpus is
-read but the ledgers, one file at a time, and the token ids of documents, which are counted. Two reports of the same steps are equal. It must never read the clock, nor
-write.
+read but the ledgers, one file at a time, and the token ids of documents, which are counted. Two reports of the same
+steps are equal. It must never read the clock, nor write.
 """
 
 from __future__ import annotations

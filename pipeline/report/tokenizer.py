@@ -63,10 +63,10 @@ def usage(steps: Sequence[Step], manifests: Sequence[Manifest], most: int = MOST
     """For report.json; None before the documents are encoded. Raises InputError where a file is damaged or gone."""
     by_kind = {m["kind"]: step for step, m in zip(steps, manifests, strict=True)}
     encoded = next((m for m in manifests if m["kind"] == "encode"), None)
-    if encoded is None or not encoded["files"]:
+    whole = encoded_corpus(steps, manifests)
+    if encoded is None or not whole.shards:
         return None
     tokens = sum(n for name, n in encoded["tallies"].items() if name.startswith("tokens/"))
-    whole = encoded_corpus(steps, manifests)
     some = whole.shards[:: max(1, -(-tokens // most))]
     tokenizer = tokenizer_of(by_kind["tokenizer"])
     vocabulary = Vocabulary.of(tokenizer)
@@ -85,7 +85,7 @@ def encoded_corpus(steps: Sequence[Step], manifests: Sequence[Manifest]) -> Corp
 
 
 def token_counts(corpus: Corpus, encode: Step, size: int, eos: int) -> dict[str, Counts]:
-    """{lang: Counts}, `eos` left out. Memory: two rows of the vocabulary, 16 bytes for each token that a language has."""
+    """{lang: Counts}, `eos` left out. Memory: two rows of the vocabulary, and 16 bytes a token that a language has."""
     found: dict[str, Counts] = {}
     dense = np.zeros(size, np.int64)
     for shard in corpus.shards:

@@ -26,10 +26,10 @@ from pipeline.vocabulary import Vocabulary
 from tests.pipeline.making import write_jsonl
 from tests.pipeline.public_trainer import publicly
 
-HOSTILE = "<script>alert(1)</script>\x1b[31m"
+HOSTILE = "<script>alert\x1b[31m"
 EN = ["All human beings are born free and equal", "free and equal beings", HOSTILE * 40]
 SW = ["Watu wote wamezaliwa huru", "wote huru éé"]
-SIZE = 330
+SIZE = 300
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_hostile_tokens_are_text_on_both_pages(made, found):
     folder, _ = made
     report = gather([p.step for p in plan(load(folder / "config.yaml")) if p.step.sealed])
     for page in (render_page(found), render_report(report)):
-        assert "alert(1)" in page and "<script>alert" not in page and "\x1b" not in page
+        assert "&lt;script&gt;alert" in page and "<script>alert" not in page and "\x1b" not in page
 
 
 def test_the_report_tells_what_the_vocabulary_is_used_for(made, found):
