@@ -1,4 +1,4 @@
-"""The command line: `pipeline init|run|plan|report|inspect|trace|verify|prune|stages`.
+"""The command line: `pipeline init|run|plan|report|inspect|tokenizer|trace|verify|prune|stages`.
 
 stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed; 2: you asked wrongly; 130: interrupted.
 """
@@ -20,6 +20,9 @@ from pipeline import describe, remembered
 from pipeline import report as reports
 from pipeline.adopt import adopt, shipped
 from pipeline.errors import ConfigError, InputError, SeedbedError
+from pipeline.fertility import Question as TokenizerQuestion
+from pipeline.fertility import examine, print_fertility
+from pipeline.fertility import write_page as write_fertility
 from pipeline.inspection import Question, print_inspection, write_page
 from pipeline.inspection import inspect as inspect_measure
 from pipeline.plan import Planned, plan, strangers
@@ -35,7 +38,7 @@ from pipeline.store.place import remove_folder, sizes
 from pipeline.store.step import faults
 from pipeline.text.languages import canonical
 from pipeline.trace import trace as trace_document
-from pipeline.units import say_bytes
+from pipeline.units import parse_share, parse_size, say_bytes
 
 SECTIONS = {
     "run": configs.RunSettings,
@@ -285,6 +288,45 @@ def inspect(
         return
     print_inspection(found, console())
     print(f"page  {write_page(found, loaded.run.workdir)}", file=sys.stderr)
+
+
+@app.command()
+def tokenizer(
+    config: ConfigPath,
+    parallel: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="the same text in many languages: <lang>.jsonl[.zst] or <lang>.txt"),
+    ] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="another tokenizer.json to compare with; may be repeated")
+    ] = None,
+    sample: Annotated[str, typer.Option(help="bytes of each language to compare sizes and tokenizers on")] = "250KB",
+    worth: Annotated[str, typer.Option(help="share of the tokens that doubling the vocabulary must save")] = "2%",
+    workdir: Workdir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how well the tokenizer of a run serves each language, and which size of vocabulary would do. Changes nothing.
+
+    Tokens per word and bytes per token, how much of the vocabulary each language uses, what falls back to single bytes,
+    the longest and strangest tokens; parity with English where you name a folder of parallel text. Merges are nested,
+    so one large training tells what every smaller one would have given: train once at 250,680, then read the curve.
+
+        \b
+        pipeline tokenizer configs/demo.yaml --parallel data/udhr
+        pipeline tokenizer configs/demo.yaml --against theirs/tokenizer.json --worth 5%
+    """
+    try:
+        size, part = parse_size(sample), parse_share(worth)
+    except ValueError as error:
+        raise ConfigError(str(error), hint="--sample takes a size, --worth a share") from error
+    loaded = load_to_look(config, workdir)
+    asked = TokenizerQuestion(size, parallel, tuple(against or ()), part)
+    found = examine(standing(loaded).planned, asked)
+    if as_json:
+        print(json.dumps(found.to_json(), ensure_ascii=False))
+        return
+    print_fertility(found, console())
+    print(f"page  {write_fertility(found, loaded.run.workdir)}", file=sys.stderr)
 
 
 @app.command()

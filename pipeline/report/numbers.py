@@ -3,8 +3,8 @@
     [source steps…, stage steps…, tokenizer, encode, packed] -> Report -> report.json
 
 The order of the steps is the order of the work; those that have not run yet may be missing. Nothing of the corpus is
-read but the ledgers, one file at a time. Two reports of the same steps are equal. It must never read the clock, nor
-write.
+read but the ledgers, one file at a time, and the token ids of documents, which are counted. Two reports of the same
+steps are equal. It must never read the clock, nor write.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pipeline.report.contamination import contamination, plain_tallies
 from pipeline.report.languages import rows
 from pipeline.report.levels import SOURCE, STAGES, Level, Manifest, drops, labels, levels, naming_level
 from pipeline.report.samples import sample
+from pipeline.report.tokenizer import usage
 from pipeline.report.warn import warnings
 from pipeline.store.step import Step
 
@@ -41,7 +42,7 @@ class Report:
     drops: list[dict[str, Any]]  # levels.py, with `samples` (samples.py)
     duplicates: list[dict[str, Any]]  # label, address and what the step says about its clusters
     contamination: list[dict[str, Any]]  # contamination.py
-    tokenizer: dict[str, Any] | None  # vocab_size, asked, sample by language
+    tokenizer: dict[str, Any] | None  # vocab_size, asked, sample by language, usage (tokenizer.py)
     packed: dict[str, Any] | None  # folder, address, seq_len, vocab_size, mode, splits: totals of each
     sources: list[dict[str, Any]]
     steps: list[dict[str, Any]]  # label, folder, address, kind, recipe, times, peak_memory, disk
@@ -61,7 +62,7 @@ def gather(steps: Sequence[Step], samples: int = SAMPLES) -> Report:
     languages = rows(funnel, manifests)
     found = _sampled(steps, manifests, samples)
     sources, dropped = _sources(manifests, found), drops(manifests)
-    tokenizer, packed = _tokenizer(manifests), _packed(steps, manifests)
+    tokenizer, packed = _tokenizer(steps, manifests), _packed(steps, manifests)
     return Report(
         totals=_totals(funnel, languages, sources, packed),
         warnings=warnings(funnel, languages, sources, tokenizer, dropped),
@@ -187,11 +188,11 @@ def _duplicates(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     ]
 
 
-def _tokenizer(manifests: Sequence[Manifest]) -> dict[str, Any] | None:
+def _tokenizer(steps: Sequence[Step], manifests: Sequence[Manifest]) -> dict[str, Any] | None:
     manifest = next((m for m in manifests if m["kind"] == "tokenizer"), None)
     if manifest is None:
         return None
-    return {"address": manifest["address"], **manifest.get("about", {})}
+    return {"address": manifest["address"], **manifest.get("about", {}), "usage": usage(steps, manifests)}
 
 
 def _packed(steps: Sequence[Step], manifests: Sequence[Manifest]) -> dict[str, Any] | None:

@@ -42,6 +42,7 @@ from pipeline.report.tables import (
     sample_table,
     source_table,
     step_table,
+    usage_table,
 )
 from pipeline.report.wording import count, plural, say_bytes, share, short
 from pipeline.text.languages import LANGUAGES
@@ -139,6 +140,7 @@ def _tables(report: Report) -> dict[str, Any]:
         "reason_table": reason_table(report.drops, report.languages),
         "packing_table": packing_table(report.packed),
         "sample_table": sample_table(report.tokenizer, report.languages),
+        "usage_table": usage_table(report.tokenizer, report.languages),
         "source_table": source_table(report.sources),
         "step_table": step_table(report.steps),
         "contamination": [{**entry, "table": contamination_table(entry["sets"])} for entry in report.contamination],

@@ -17,6 +17,7 @@ from pipeline.report.names import name
 from pipeline.report.wording import count, plural, say_bytes, seconds, share
 
 SAY: dict[str, Callable[[float], str]] = {"documents": count, "bytes": say_bytes}
+SHOWN = 60  # characters of tokens in a cell
 STRONGEST = 0.7  # of the colour, so that the words on it can be read
 
 
@@ -230,6 +231,21 @@ def sample_table(tokenizer: dict[str, Any] | None, languages: Sequence[dict[str,
     rows = [Line(row["lang"], [Cell(row["name"]), *_sample_cells(sample[row["lang"]], whole)]) for row in known]
     head = ["language", "documents", "text", "of the language", "of the sample"]
     return Table("What the tokenizer was trained on", head, rows)
+
+
+def usage_table(tokenizer: dict[str, Any] | None, languages: Sequence[dict[str, Any]]) -> Table | None:
+    """What each language uses of the vocabulary; None before documents are encoded."""
+    if tokenizer is None or tokenizer.get("usage") is None:
+        return None
+    used, rows = tokenizer["usage"]["languages"], []
+    for row in languages:
+        if (of := used.get(row["lang"])) is not None:
+            cells = [Cell(row["name"]), Cell(row["lang"]), number(of["tokens"]), number(of["used"])]
+            cells += [number(of["share"], share), number(of["fallback"], share), number(of["partial"], share)]
+            longest = "  ".join(one["token"] for one in of["longest"])
+            rows.append(Line(row["lang"], [*cells, Cell(longest[:SHOWN], title=longest[: 10 * SHOWN])]))
+    head = ["language", "code", "tokens counted", "different ones", "of the vocabulary", "fallback", "partial"]
+    return Table("What each language uses of the vocabulary", [*head, "longest tokens"], rows)
 
 
 def _sample_cells(entry: dict[str, int], whole: int) -> list[Cell]:

@@ -124,7 +124,7 @@ class Made:
         layer = step.layer("s")
         files["layers/s.arrow"] = write_file(layer, lambda aside: aside.write_bytes(b"layer") and None)
         body = {"name": name, "kind": kind, "recipe": {"step": name, "packages": {"pyarrow": "1.2.3"}}, "kept": kept}
-        body |= {"dropped": count_dropped(ledger), "tallies": tallies or {}, "about": about}
+        body |= {"dropped": count_dropped(ledger), "tallies": tallies or {}, "about": about, "shards": []}
         step.seal({**body, "files": {n: i.to_json() for n, i in files.items()}}, RUN)
         self.steps.append(step)
 

@@ -1,0 +1,238 @@
+"""Measuring a tokenizer: the sealed steps of a run, a sample of its documents, and texts that the user names.
+
+    examine(planned, Question(sample=250_000)) -> Fertility
+
+Vocabulary use is counted over the whole encoded corpus. Sizes of vocabulary and other tokenizers are compared on a
+sample of each language, chosen by coins of its own: documents in the order of their tosses, as many as fit the bytes
+asked for, and one at least. Languages: {lang, name, kind, tokens, tokens_per_word, bytes_per_token, used, share,
+fallback, partial, longest, sample, parallel, against}, None where not known. Of the sample no more than its bytes are
+held, and one shard. It must never make a step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from tokenizers import Tokenizer
+
+from pipeline.encode import Encoder
+from pipeline.errors import InputError
+from pipeline.fertility.measured import WORTH, Fertility, recommended, savings, sizes_below
+from pipeline.fertility.parallel import parity, read_parallel
+from pipeline.plan import Planned
+from pipeline.report.languages import rows
+from pipeline.report.levels import Manifest, levels
+from pipeline.report.names import name
+from pipeline.report.tokenizer import encoded_corpus, usage
+from pipeline.steps.base import Corpus
+from pipeline.steps.sample import TOSS, drawn
+from pipeline.steps.tokenizer import tokenizer_of
+from pipeline.store.step import Step
+from pipeline.text.measures import measure
+from pipeline.text.wordlists import WordLists
+from pipeline.tokenizer import special_ids
+from pipeline.vocabulary import shortened
+
+SAMPLE = 250_000  # bytes of each language
+FEW = 8  # documents of a language that the sample sees at least, where it has so many
+SEED = 1  # of the coins; the tokenizer's own are another seed's, by default
+EVERYTHING = 1 << 62
+
+Row = dict[str, Any]
+Counter = Callable[[pa.Array], np.ndarray]  # (n,) texts -> (n,) int64 tokens, without an end
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to measure besides: `sample` in bytes of each language, `worth` as a share of the tokens."""
+
+    sample: int = SAMPLE
+    parallel: Path | None = None
+    against: tuple[Path, ...] = ()
+    worth: float = WORTH
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts by language; (n,) each."""
+
+    langs: np.ndarray  # object
+    texts: pa.Array  # large_string
+    parts: list[str]  # of parallel texts their names, else ''
+
+    def by_language(self, values: np.ndarray) -> dict[str, int]:
+        """{lang: sum of `values` (n,)}."""
+        return {lang: int(values[self.langs == lang].sum()) for lang in sorted(set(self.langs))}
+
+    def sums(self) -> dict[str, dict[str, int]]:
+        """{lang: {bytes, words}}."""
+        sizes = self.by_language(pc.binary_length(self.texts).to_numpy())
+        words = self.by_language(_words(self.texts))
+        return {lang: {"bytes": sizes[lang], "words": words[lang]} for lang in sizes}
+
+
+def examine(planned: Sequence[Planned], question: Question | None = None) -> Fertility:
+    """Raises InputError where the documents are not encoded yet or a file is damaged, ConfigError for what the user
+    named and what is not there."""
+    asked = question or Question()
+    others = [_other(path) for path in asked.against]  # first, for what is wrong here is told at once
+    told = None if asked.parallel is None else read_parallel(asked.parallel)
+    by_kind = {p.kind: p for p in planned}
+    if "encode" not in by_kind or not by_kind["encode"].step.sealed:
+        what = "its documents are not encoded yet" if "encode" in by_kind else "this config has no tokenizer"
+        raise InputError(what, hint="pipeline run CONFIG" if "encode" in by_kind else "add `tokenizer: {}` to it")
+    steps = [p.step for p in planned if p.kind != "packed" and p.step.sealed]
+    manifests = [step.manifest() for step in steps]
+    tokenizer, made = tokenizer_of(by_kind["tokenizer"].step), by_kind["tokenizer"].step.manifest()
+    used = usage(steps, manifests, EVERYTHING) or {}
+    languages = [_row(row, used["languages"].get(row["lang"], {})) for row in _rows(manifests)]
+
+    texts = sample(encoded_corpus(steps, manifests), steps, manifests, asked.sample)
+    size = made["about"]["vocab_size"]
+    tokens = {
+        some: texts.by_language(counter(shortened(tokenizer, some) if some < size else tokenizer)(texts.texts))
+        for some in sizes_below(size)
+    }
+    _add_sample(languages, texts, tokens[size], [counter(other) for other in others])
+    if told is not None:
+        parts = [(lang, part, text) for lang, of in told.items() for part, texts_ in of.items() for text in texts_]
+        _add_parallel(languages, parts, [counter(one) for one in (tokenizer, *others)])
+    saved = savings(tokens)
+    return Fertility(
+        tokenizer={"address": made["address"], "vocab_size": size},
+        sample=asked.sample,
+        languages=sorted(languages, key=lambda row: (-(row["tokens"] or 0), row["lang"])),
+        sizes=[{"size": some, "saved": saved.get(some), "tokens": tokens[some]} for some in sorted(tokens)],
+        worth=asked.worth,
+        recommended=recommended(saved, sizes_below(size), asked.worth),
+        against=[path.name for path in asked.against],
+        parallel=None if asked.parallel is None else asked.parallel.name,
+        usage={key: value for key, value in used.items() if key != "languages"},
+    )
+
+
+def _rows(manifests: Sequence[Manifest]) -> list[Row]:
+    return [row for row in rows(levels(manifests), manifests) if row["tokens"]]
+
+
+def _row(row: Row, used: Row) -> Row:
+    told = {key: row[key] for key in ("lang", "name", "kind", "tokens", "tokens_per_word", "bytes_per_token")}
+    found = {key: used.get(key) for key in ("used", "share", "fallback", "partial")}
+    return {**told, **found, "longest": used.get("longest", []), "sample": None, "parallel": None, "against": []}
+
+
+def sample(corpus: Corpus, steps: Sequence[Step], manifests: Sequence[Manifest], most: int) -> Texts:
+    """Up to `most` bytes of each language, a document cut off where it alone has more."""
+    share = _shares(manifests, most)
+    before = corpus.to_json()
+    tables = [drawn(shard, before, ["lang", "text"], share, SEED) for shard in corpus.shards]
+    docs = pa.concat_tables([_cut(table, most) for table in tables])
+    docs = docs.sort_by([("lang", "ascending"), (TOSS, "ascending"), ("doc", "ascending")])
+    langs, sizes = docs.column("lang").to_numpy(), pc.binary_length(docs.column("text")).to_numpy()
+    first = np.searchsorted(langs, langs)  # the first document of the same language
+    ends = np.cumsum(sizes)
+    before_it = ends - sizes - (ends - sizes)[first]
+    rows_ = np.flatnonzero((before_it + sizes <= most) | (np.arange(len(langs)) == first))
+    return Texts(langs[rows_], docs.column("text").take(pa.array(rows_)).combine_chunks(), [""] * len(rows_))
+
+
+def _shares(manifests: Sequence[Manifest], most: int) -> dict[str, float]:
+    """The share of each language's documents that is looked at: what is asked for by bytes, FEW of them at least."""
+    last = levels(manifests)[-1]["languages"]
+    return {
+        lang: round(min(1.0, max(most / max(1, row["bytes"]), FEW / row["documents"])), 9)
+        for lang, row in last.items()
+        if row["documents"]
+    }
+
+
+def _cut(docs: pa.Table, most: int) -> pa.Table:
+    """Texts of at most `most` bytes, whole characters."""
+    long = pc.greater(pc.binary_length(docs.column("text")), most)
+    if not pc.any(long).as_py():
+        return docs
+    texts = [
+        text if len(data := text.encode()) <= most else data[:most].decode("utf-8", "ignore")
+        for text in docs.column("text").to_pylist()
+    ]
+    return docs.set_column(docs.schema.get_field_index("text"), "text", pa.array(texts, pa.large_string()))
+
+
+def _words(texts: pa.Array) -> np.ndarray:
+    """(n,) int64, as `measure` counts them."""
+    ones = np.ones(len(texts), np.int64)
+    found = measure(texts, ones, ones, [""] * len(texts), WordLists.of({}), ["words"])["words"]
+    return found.to_numpy()
+
+
+def counter(tokenizer: Tokenizer) -> Counter:
+    """Counts the tokens of texts: by kernels where they do what this tokenizer does, else by the library."""
+    if special_ids(tokenizer)["eos"] is not None and (encoder := Encoder(tokenizer)).by_kernel:
+        return lambda texts: pc.list_value_length(encoder.encode(texts)).to_numpy().astype(np.int64) - 1
+
+    def by_library(texts: pa.Array) -> np.ndarray:
+        found = (tokenizer.encode(text.as_py(), add_special_tokens=False) for text in texts)
+        return np.fromiter((len(one.ids) for one in found), np.int64, len(texts))
+
+    return by_library
+
+
+def _other(path: Path) -> Tokenizer:
+    """Any tokenizer.json, for counting: special tokens in a text are text, nothing is cut or padded."""
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}", hint="name a tokenizer.json") from error
+    except Exception as error:  # `from_str` raises bare Exception for whatever is wrong: there is nothing narrower
+        raise InputError(f"{path} is no tokenizer: {error}", hint="name a tokenizer.json") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def _add_sample(languages: Sequence[Row], texts: Texts, tokens: Mapping[str, int], others: Sequence[Counter]) -> None:
+    """What each tokenizer makes of the sample; `ratio` is ours over theirs, below 1 where ours takes fewer."""
+    sums = texts.sums()
+    theirs = [texts.by_language(other(texts.texts)) for other in others]
+    for row in languages:
+        if (lang := row["lang"]) in sums:
+            row["sample"] = {**sums[lang], "tokens": tokens[lang]}
+            row["against"] = [_against(tokens[lang], one[lang]) for one in theirs]
+
+
+def _against(ours: int, theirs: int) -> Row:
+    return {"tokens": theirs, "ratio": ours / theirs if theirs else None, "parity": None}
+
+
+def _add_parallel(languages: list[Row], parts: Sequence[tuple[str, str, str]], counters: Sequence[Counter]) -> None:
+    """Parity of ours and of each other tokenizer; a language of which the corpus has nothing gets a row of its own."""
+    langs = np.array([lang for lang, _, _ in parts], object)
+    texts = Texts(langs, pa.array([text for _, _, text in parts], pa.large_string()), [part for _, part, _ in parts])
+    ours, *theirs = [one(texts.texts) for one in counters]
+    sums, tokens, even = texts.sums(), texts.by_language(ours), parity(_by_part(texts, ours))
+    theirs_even = [parity(_by_part(texts, one)) for one in theirs]
+    have = {row["lang"] for row in languages}
+    for lang in sorted(sums.keys() - have):
+        new = {"lang": lang, "name": name(lang), "kind": "text", "tokens": None}
+        languages.append(_row(new | {"tokens_per_word": None, "bytes_per_token": None}, {}))
+    for row in languages:
+        if (lang := row["lang"]) in sums:
+            row["parallel"] = {**sums[lang], "tokens": tokens[lang], "parity": even.get(lang)}
+            row["against"] = row["against"] or [{"tokens": None, "ratio": None, "parity": None} for _ in theirs]
+            for into, one in zip(row["against"], theirs_even, strict=True):
+                into["parity"] = one.get(lang)
+
+
+def _by_part(texts: Texts, tokens: np.ndarray) -> dict[str, dict[str, float]]:
+    """{lang: {part: tokens}}, the mean over versions."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for lang, part, n in zip(texts.langs, texts.parts, tokens.tolist(), strict=True):
+        found.setdefault(lang, {}).setdefault(part, []).append(n)
+    return {lang: {part: sum(ns) / len(ns) for part, ns in of.items()} for lang, of in found.items()}
