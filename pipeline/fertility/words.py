@@ -17,7 +17,8 @@ def summary(found: Fertility) -> str:
     use = found.usage
     return (
         f"{count(found.tokenizer['vocab_size'])} tokens, of which {count(use['used'])} stand in the "
-        f"{count(use['counted'])} of the encoded corpus, {count(use['once'])} of them once; {count(use['never'])} are never used"
+        f"{count(use['counted'])} of the encoded corpus, {count(use['once'])} of them once; "
+        f"{count(use['never'])} are never used"
     )
 
 

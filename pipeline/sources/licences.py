@@ -123,7 +123,9 @@ def _both(tokens: list[str], names: set[str]) -> tuple[bool, list[str]]:
 def _one(tokens: list[str], names: set[str]) -> tuple[bool, list[str]]:
     if tokens[0] == "(":
         verdict, tokens = _either(tokens[1:], names)
-        return verdict and tokens[0] == ")", tokens[1:]
+        if tokens[0] != ")":  # looked at whatever the verdict: an expression is one or it is none
+            raise ValueError(tokens[0])
+        return verdict, tokens[1:]
     name, tokens = tokens[0].lower(), tokens[1:]
     if tokens and tokens[0].upper() == "WITH":  # an exception permits more, never less
         _, _, *tokens = tokens
