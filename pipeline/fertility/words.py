@@ -17,7 +17,8 @@ def summary(found: Fertility) -> str:
     use = found.usage
     return (
         f"{count(found.tokenizer['vocab_size'])} tokens, of which {count(use['used'])} stand in the "
-        f"{count(use['counted'])} of the encoded corpus, {count(use['once'])} of them once; {count(use['never'])} are never used"
+        f"{count(use['counted'])} of the encoded corpus, {count(use['once'])} of them once; "
+        f"{count(use['never'])} are never used"
     )
 
 
@@ -25,7 +26,8 @@ def advice(found: Fertility) -> str:
     """The size that the curve speaks for, and its rule."""
     rule = (
         f"the least size beyond which no doubling saves {share(found.worth)} of the tokens, averaged over "
-        f"{len(found.sizes[0]['tokens'])} languages, on up to {say_bytes(found.sample)} of each"
+        f"{len(found.judges)} languages, on up to {say_bytes(found.sample)} of each that it "
+        + ("did not learn from" if found.unseen else "may have learned from, which flatters large sizes")
     )
     size = count(found.recommended)
     if found.flat:
