@@ -3,10 +3,10 @@
     examine(planned, Question(sample=250_000)) -> Fertility
 
 Vocabulary use is counted over the whole encoded corpus. Sizes of vocabulary and other tokenizers are compared on a
-sample of each language, chosen by coins of its own: documents in the order of their tosses, as many as fit the bytes
-asked for, and one at least. Languages: {lang, name, kind, tokens, tokens_per_word, bytes_per_token, used, share,
-fallback, partial, longest, sample, parallel, against}, None where not known. Of the sample no more than its bytes are
-held, and one shard. It must never make a step.
+sample of each language, of documents that the tokenizer did not learn from where there are any (`unseen`), chosen by
+coins of its own: in the order of their tosses, as many as fit the bytes asked for, and one at least. Languages: {lang,
+name, kind, tokens, tokens_per_word, bytes_per_token, used, share, fallback, partial, longest, sample, parallel,
+against}, None where not known. Memory: one shard, and of the sample some times its bytes. It must never make a step.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
+from pipeline.digest import coins
 from pipeline.encode import Encoder
 from pipeline.errors import InputError
 from pipeline.fertility.measured import WORTH, Fertility, recommended, savings, sizes_below
@@ -30,10 +31,11 @@ from pipeline.report.languages import rows
 from pipeline.report.levels import Manifest, levels
 from pipeline.report.names import name
 from pipeline.report.tokenizer import encoded_corpus, usage
+from pipeline.sampling import budgets, chosen, shares
 from pipeline.steps.base import Corpus
-from pipeline.steps.sample import TOSS, drawn
+from pipeline.steps.sample import TOSS
 from pipeline.steps.tokenizer import tokenizer_of
-from pipeline.store.step import Step
+from pipeline.store.layers import Shard, read_shard
 from pipeline.text.measures import measure
 from pipeline.text.wordlists import WordLists
 from pipeline.tokenizer import special_ids
@@ -41,7 +43,8 @@ from pipeline.vocabulary import shortened
 
 SAMPLE = 250_000  # bytes of each language
 FEW = 8  # documents of a language that the sample sees at least, where it has so many
-SEED = 1  # of the coins; the tokenizer's own are another seed's, by default
+COIN = "fertility"  # names the coins: they are not those of the tokenizer's sample
+LEARNED = "learned"
 EVERYTHING = 1 << 62
 
 Row = dict[str, Any]
@@ -65,6 +68,7 @@ class Texts:
     langs: np.ndarray  # object
     texts: pa.Array  # large_string
     parts: list[str]  # of parallel texts their names, else ''
+    unseen: frozenset[str] = frozenset()  # languages whose texts the tokenizer did not learn from
 
     def by_language(self, values: np.ndarray) -> dict[str, int]:
         """{lang: sum of `values` (n,)}."""
@@ -93,7 +97,9 @@ def examine(planned: Sequence[Planned], question: Question | None = None) -> Fer
     used = usage(steps, manifests, EVERYTHING) or {}
     languages = [_row(row, used["languages"].get(row["lang"], {})) for row in _rows(manifests)]
 
-    texts = sample(encoded_corpus(steps, manifests), steps, manifests, asked.sample)
+    learned = _learned(by_kind["tokenizer"], made)
+    seed = by_kind["tokenizer"].settings.seed
+    texts = sample(encoded_corpus(steps, manifests), manifests, asked.sample, learned, seed)
     size = made["about"]["vocab_size"]
     tokens = {
         some: texts.by_language(counter(shortened(tokenizer, some) if some < size else tokenizer)(texts.texts))
@@ -103,13 +109,16 @@ def examine(planned: Sequence[Planned], question: Question | None = None) -> Fer
     if told is not None:
         parts = [(lang, part, text) for lang, of in told.items() for part, texts_ in of.items() for text in texts_]
         _add_parallel(languages, parts, [counter(one) for one in (tokenizer, *others)])
-    saved = savings(tokens)
+    judges = texts.unseen or set(texts.langs)
+    saved = savings({some: {lang: of[lang] for lang in judges} for some, of in tokens.items()})
     return Fertility(
         tokenizer={"address": made["address"], "vocab_size": size},
         sample=asked.sample,
         languages=sorted(languages, key=lambda row: (-(row["tokens"] or 0), row["lang"])),
         sizes=[{"size": some, "saved": saved.get(some), "tokens": tokens[some]} for some in sorted(tokens)],
         worth=asked.worth,
+        judges=sorted(judges),
+        unseen=bool(texts.unseen),
         recommended=recommended(saved, sizes_below(size), asked.worth),
         against=[path.name for path in asked.against],
         parallel=None if asked.parallel is None else asked.parallel.name,
@@ -127,29 +136,61 @@ def _row(row: Row, used: Row) -> Row:
     return {**told, **found, "longest": used.get("longest", []), "sample": None, "parallel": None, "against": []}
 
 
-def sample(corpus: Corpus, steps: Sequence[Step], manifests: Sequence[Manifest], most: int) -> Texts:
-    """Up to `most` bytes of each language, a document cut off where it alone has more."""
-    share = _shares(manifests, most)
-    before = corpus.to_json()
-    tables = [drawn(shard, before, ["lang", "text"], share, SEED) for shard in corpus.shards]
-    docs = pa.concat_tables([_cut(table, most) for table in tables])
-    docs = docs.sort_by([("lang", "ascending"), (TOSS, "ascending"), ("doc", "ascending")])
+def _learned(planned: Planned, made: Manifest) -> dict[str, float]:
+    """The share of each language's documents that the tokenizer learned from; of a ready one that is not known."""
+    config, told = planned.settings, made["about"]["sample"]
+    if config.path is not None:
+        return {}
+    available = {lang: row["available"] for lang, row in told.items()}
+    return shares(available, budgets(available, config.sample, config.alpha, dict(config.languages)))
+
+
+def sample(
+    corpus: Corpus, manifests: Sequence[Manifest], most: int, learned: Mapping[str, float], seed: int = 0
+) -> Texts:
+    """Up to `most` bytes of each language, a document cut off where it alone has more.
+
+    `learned` and `seed` tell which documents the tokenizer learned from: they stand in only for a language that has no
+    other. A language that is not named there was not learned from."""
+    share = _shares(manifests, most, learned)
+    docs = pa.concat_tables([_cut(_drawn(shard, corpus, share, learned, seed), most) for shard in corpus.shards])
+    docs = docs.sort_by([("lang", "ascending"), (LEARNED, "ascending"), (TOSS, "ascending"), ("id", "ascending")])
     langs, sizes = docs.column("lang").to_numpy(), pc.binary_length(docs.column("text")).to_numpy()
+    seen = docs.column(LEARNED).to_numpy()
     first = np.searchsorted(langs, langs)  # the first document of the same language
+    wanted = seen == seen[first]
     ends = np.cumsum(sizes)
-    before_it = ends - sizes - (ends - sizes)[first]
-    rows_ = np.flatnonzero((before_it + sizes <= most) | (np.arange(len(langs)) == first))
-    return Texts(langs[rows_], docs.column("text").take(pa.array(rows_)).combine_chunks(), [""] * len(rows_))
+    within = ends - (ends - sizes)[first] <= most
+    rows_ = np.flatnonzero(wanted & (within | (np.arange(len(langs)) == first)))
+    unseen = frozenset(langs[rows_][~seen[rows_]].tolist())
+    return Texts(langs[rows_], docs.column("text").take(pa.array(rows_)).combine_chunks(), [""] * len(rows_), unseen)
 
 
-def _shares(manifests: Sequence[Manifest], most: int) -> dict[str, float]:
-    """The share of each language's documents that is looked at: what is asked for by bytes, FEW of them at least."""
+def _shares(manifests: Sequence[Manifest], most: int, learned: Mapping[str, float]) -> dict[str, float]:
+    """The share of each language's documents to look at: so many that what was not learned from comes to `most` bytes
+    and FEW documents, as far as there are so many."""
     last = levels(manifests)[-1]["languages"]
-    return {
-        lang: round(min(1.0, max(most / max(1, row["bytes"]), FEW / row["documents"])), 9)
-        for lang, row in last.items()
-        if row["documents"]
-    }
+    out = {}
+    for lang, row in last.items():
+        left = 1 - learned.get(lang, 0.0)
+        if row["documents"]:
+            wanted = max(most / max(1, row["bytes"]), FEW / row["documents"])
+            out[lang] = round(min(1.0, wanted / left), 9) if left > 0 else min(1.0, wanted)
+    return out
+
+
+def _drawn(
+    shard: Shard, corpus: Corpus, share: Mapping[str, float], learned: Mapping[str, float], seed: int
+) -> pa.Table:
+    """id, lang, text, toss, and whether the tokenizer learned from it, of the documents that the coin chose."""
+    docs = read_shard(shard, corpus.steps, ["id", "lang", "text"]).select(["id", "lang", "text"])
+    ids, langs = docs.column("id").to_pylist(), docs.column("lang").to_pylist()
+    toss = coins(0, [f"{COIN} {id_}" for id_ in ids]) >> np.uint64(11)
+    rows_ = np.flatnonzero(toss < np.array([share[lang] for lang in langs], np.float64) * 2.0**53)
+    known = {lang: learned.get(lang, 0.0) for lang in set(langs)}
+    docs = docs.append_column(TOSS, pa.array(toss))
+    docs = docs.append_column(LEARNED, pa.array(chosen(ids, langs, known, seed)))
+    return docs.take(pa.array(rows_))
 
 
 def _cut(docs: pa.Table, most: int) -> pa.Table:
@@ -203,7 +244,7 @@ def _add_sample(languages: Sequence[Row], texts: Texts, tokens: Mapping[str, int
     theirs = [texts.by_language(other(texts.texts)) for other in others]
     for row in languages:
         if (lang := row["lang"]) in sums:
-            row["sample"] = {**sums[lang], "tokens": tokens[lang]}
+            row["sample"] = {**sums[lang], "tokens": tokens[lang], "unseen": lang in texts.unseen}
             row["against"] = [_against(tokens[lang], one[lang]) for one in theirs]
 
 
@@ -231,8 +272,9 @@ def _add_parallel(languages: list[Row], parts: Sequence[tuple[str, str, str]], c
 
 
 def _by_part(texts: Texts, tokens: np.ndarray) -> dict[str, dict[str, float]]:
-    """{lang: {part: tokens}}, the mean over versions."""
-    found: dict[str, dict[str, list[int]]] = {}
+    """{lang: {part: tokens}}, of the version that takes the fewest."""
+    found: dict[str, dict[str, float]] = {}
     for lang, part, n in zip(texts.langs, texts.parts, tokens.tolist(), strict=True):
-        found.setdefault(lang, {}).setdefault(part, []).append(n)
-    return {lang: {part: sum(ns) / len(ns) for part, ns in of.items()} for lang, of in found.items()}
+        of = found.setdefault(lang, {})
+        of[part] = min(n, of.get(part, n))
+    return found

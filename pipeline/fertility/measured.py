@@ -58,6 +58,8 @@ class Fertility:
     languages: list[dict[str, Any]]  # see `gather`
     sizes: list[dict[str, Any]]  # size, saved, tokens: {lang: tokens of the sample}
     worth: float
+    judges: list[str]  # languages whose savings are averaged
+    unseen: bool  # whether the tokenizer did not learn from what they were judged on
     recommended: int
     against: list[str]  # names of the other tokenizers
     parallel: str | None

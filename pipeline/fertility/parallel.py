@@ -5,7 +5,8 @@
 
 A folder of files: `<lang>.jsonl` (also .zst, .gz, .xz, .bz2), whose documents are parts, named by `article` of their
 `meta` or else numbered, the language by what a line says or else by the file's name; or `<lang>.txt`, each line a part.
-A part that stands more than once has versions, and counts as their mean. It must never judge which language a text is
+A part that stands more than once has versions, of which the one with the fewest tokens counts: one in another script
+or a dialect would else stand for the language. It must never judge which language a text is
 in.
 """
 

@@ -26,7 +26,8 @@ def advice(found: Fertility) -> str:
     """The size that the curve speaks for, and its rule."""
     rule = (
         f"the least size beyond which no doubling saves {share(found.worth)} of the tokens, averaged over "
-        f"{len(found.sizes[0]['tokens'])} languages, on up to {say_bytes(found.sample)} of each"
+        f"{len(found.judges)} languages, on up to {say_bytes(found.sample)} of each that it "
+        + ("did not learn from" if found.unseen else "may have learned from, which flatters large sizes")
     )
     size = count(found.recommended)
     if found.flat:

@@ -12,14 +12,15 @@ from pipeline.cli import main
 from pipeline.config import load
 from pipeline.errors import InputError
 from pipeline.fertility import Question, examine
-from pipeline.fertility.gather import Texts, counter
+from pipeline.fertility.gather import Texts, _by_part, counter, sample
 from pipeline.fertility.page import render_page
 from pipeline.plan import plan
 from pipeline.progress import Silent
 from pipeline.report import gather
 from pipeline.report.page import render_page as render_report
-from pipeline.report.tokenizer import Counts, described
+from pipeline.report.tokenizer import Counts, described, encoded_corpus
 from pipeline.run import run
+from pipeline.sampling import chosen
 from pipeline.store.files import read_table, write_table
 from pipeline.tokenizer import encode_one
 from pipeline.vocabulary import Vocabulary
@@ -99,7 +100,12 @@ def test_parity_is_tokens_of_the_same_lines_over_those_of_english(made, found):
 def test_the_whole_of_a_small_corpus_is_the_sample(made, found):
     _, tokenizer = made
     tokens = sum(len(encode_one(tokenizer, text)) for text in SW)
-    assert row(found, "sw")["sample"] == {"bytes": sum(len(t.encode()) for t in SW), "words": 7, "tokens": tokens}
+    assert row(found, "sw")["sample"] == {
+        "bytes": sum(len(t.encode()) for t in SW),
+        "words": 7,
+        "tokens": tokens,
+        "unseen": True,
+    }
     assert found.sizes[-1] == {"size": SIZE, "saved": None, "tokens": found.sizes[-1]["tokens"]}
 
 
@@ -107,6 +113,26 @@ def test_a_sample_keeps_to_its_bytes_and_to_one_document_at_least(made):
     folder, _ = made
     found = examine(plan(load(folder / "config.yaml")), Question(sample=30))
     assert 0 < row(found, "sw")["sample"]["bytes"] <= 30 and 0 < row(found, "en")["sample"]["bytes"] <= 30
+
+
+def test_what_the_tokenizer_learned_from_stands_in_only_where_there_is_nothing_else(made):
+    folder, _ = made
+    steps = [p.step for p in plan(load(folder / "config.yaml")) if p.step.sealed]
+    manifests = [step.manifest() for step in steps]
+    corpus = encoded_corpus(steps, manifests)
+    learned = {"en": 0.5, "sw": 1.0}
+    texts = sample(corpus, manifests, 10**6, learned, seed=0)
+    ids = [f"s/en.jsonl#{row}" for row in range(3)]
+    unseen = [text for text, seen in zip(EN, chosen(ids, ["en"] * 3, learned, 0), strict=True) if not seen]
+    assert 0 < len(unseen) < 3  # else nothing is shown
+    of_english = [text for lang, text in zip(texts.langs, texts.texts.to_pylist(), strict=True) if lang == "en"]
+    assert sorted(of_english) == sorted(unseen) and texts.unseen == {"en"}
+    assert list(texts.langs).count("sw") == 2  # all of it was learned from: better than nothing
+
+
+def test_of_several_versions_the_one_with_the_fewest_tokens_counts():
+    texts = Texts(np.array(["fr", "fr", "en"], object), pa.array(["a", "b", "c"]), ["1", "1", "1"])
+    assert _by_part(texts, np.array([9, 4, 2])) == {"fr": {"1": 4}, "en": {"1": 2}}
 
 
 def test_two_examinations_are_equal(made, found):
