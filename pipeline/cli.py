@@ -305,11 +305,7 @@ def tokenizer(
     workdir: Workdir = None,
     as_json: AsJson = False,
 ) -> None:
-<<<<<<< HEAD
     """Show how well the tokenizer of a run serves each language, and which vocabulary would do. Changes nothing.
-=======
-    """Show how well a run's tokenizer serves each language, and which size of vocabulary would do. Changes nothing.
->>>>>>> e008657937e5b1ec2de4d969c44d421d1d5978da
 
     Tokens per word and bytes per token, how much of the vocabulary each language uses, what falls back to single bytes,
     the longest and strangest tokens; parity with English where you name a folder of parallel text. Merges are nested,
