@@ -131,8 +131,8 @@ def test_what_the_tokenizer_learned_from_stands_in_only_where_there_is_nothing_e
 
 
 def test_of_several_versions_the_one_with_the_fewest_tokens_counts():
-    texts = Texts(np.array(["fr", "fr", "en"], object), pa.array(["a", "b", "c"]), ["1", "1", "1"])
-    assert _by_part(texts, np.array([9, 4, 2])) == {"fr": {"1": 4}, "en": {"1": 2}}
+    texts = Texts(np.array(["fr", "fr", "fr", "en"], object), pa.array(["a", "b", "c", "d"]), ["1"] * 4)
+    assert _by_part(texts, np.array([9, 4, 6, 2])) == {"fr": {"1": 4}, "en": {"1": 2}}
 
 
 def test_two_examinations_are_equal(made, found):
