@@ -21,7 +21,7 @@ from pipeline.text.bpe import MOST_MERGES, Merges
 from pipeline.text.buffers import buffers
 from pipeline.text.encoding import Words
 from pipeline.text.token_cache import TokenCache
-from pipeline.tokenizer import special_ids, untrained
+from pipeline.tokenizer import byte_chars, special_ids, untrained
 
 MOST = 2**31 - 1  # bytes of a text, tokens of a shard (the offsets of its lists have 32 bits), and a token's id
 Lists = tuple[np.ndarray, np.ndarray]  # edges (n + 1,) int64 and all tokens, int32
@@ -110,11 +110,3 @@ def _cuts_like_bloom(content: dict[str, Any]) -> bool:
 def _cut(content: dict[str, Any]) -> list[dict[str, Any]]:
     parts = (content["pre_tokenizer"] or {}).get("pretokenizers", [])
     return [{k: v for k, v in part.items() if k != "trim_offsets"} for part in parts]  # offsets are not used
-
-
-def byte_chars() -> list[str]:
-    """The 256 characters that stand for bytes in a byte-level vocabulary: those that can be seen for themselves, the
-    others from U+0100 on (`bytes_to_unicode` of GPT-2's encoder)."""
-    seen = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    unseen = [byte for byte in range(256) if byte not in seen]
-    return [chr(byte) if byte in seen else chr(0x100 + unseen.index(byte)) for byte in range(256)]

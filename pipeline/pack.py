@@ -45,7 +45,7 @@ class PackConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str] = "pack"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: the manifest tells what was cut and padded
     packages: ClassVar[tuple[str, ...]] = ()
 
     seq_len: int = Field(512, ge=1, le=2**20, description="tokens a row is trained on; a row holds one more")

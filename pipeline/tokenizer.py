@@ -223,6 +223,11 @@ def _fault(tokenizer: Tokenizer, content: dict[str, Any]) -> tuple[str, str] | N
     spelled = [s for s in SPECIALS.values() if tokenizer.token_to_id(s) in encode_one(tokenizer, f"a{s} {s}{s}")]
     if spelled:
         return f"has merges that spell {spelled[0]}, so that a document could end itself", "train another tokenizer"
+    if (highest := max(tokenizer.get_vocab().values())) >= tokenizer.get_vocab_size():
+        return (
+            f"has {tokenizer.get_vocab_size():,} tokens with ids up to {highest:,}",
+            "number its tokens from 0 on without a gap",
+        )
     return None
 
 

@@ -12,7 +12,7 @@ against}, None where not known. Memory: one shard, and of the sample some times 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,10 @@ def examine(planned: Sequence[Planned], question: Question | None = None) -> Fer
     learned = _learned(by_kind["tokenizer"], made)
     seed = by_kind["tokenizer"].settings.seed
     texts = sample(encoded_corpus(steps, manifests), manifests, asked.sample, learned, seed)
+    if not pc.any(pc.greater(pc.binary_length(texts.texts), 0)).as_py():
+        raise InputError("no text was encoded", hint="`pipeline report CONFIG` tells what became of the documents")
+    if by_kind["tokenizer"].settings.path is not None:  # nobody knows what it learned from
+        texts = replace(texts, unseen=frozenset())
     size = made["about"]["vocab_size"]
     tokens = {
         some: texts.by_language(counter(shortened(tokenizer, some) if some < size else tokenizer)(texts.texts))
@@ -153,6 +157,8 @@ def sample(
     `learned` and `seed` tell which documents the tokenizer learned from: they stand in only for a language that has no
     other. A language that is not named there was not learned from."""
     share = _shares(manifests, most, learned)
+    if not corpus.shards:
+        return Texts(np.zeros(0, object), pa.array([], pa.large_string()), [])
     docs = pa.concat_tables([_cut(_drawn(shard, corpus, share, learned, seed), most) for shard in corpus.shards])
     docs = docs.sort_by([("lang", "ascending"), (LEARNED, "ascending"), (TOSS, "ascending"), ("id", "ascending")])
     langs, sizes = docs.column("lang").to_numpy(), pc.binary_length(docs.column("text")).to_numpy()

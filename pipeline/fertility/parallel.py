@@ -12,6 +12,7 @@ in.
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,7 +49,7 @@ def read_parallel(folder: Path) -> Parallel:
 
 
 def _read_jsonl(path: Path, lang: str, found: Parallel) -> None:
-    source = Jsonl(name="parallel", path=(str(path),))
+    source = Jsonl(name="parallel", path=(glob.escape(str(path)),))
     for file in source.files():
         for record in source.read(file):
             if isinstance(record, Bad):

@@ -38,7 +38,7 @@ def _table(*heads: str, words: int = 1) -> Table:
     """The first `words` columns hold words."""
     table = Table(box=None, pad_edge=False)
     for at, head in enumerate(heads):
-        table.add_column(head, justify="left" if at < words else "right", no_wrap=True)
+        table.add_column(Text(head), justify="left" if at < words else "right", no_wrap=True)
     return table
 
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pipeline.encode import Encoder
 from pipeline.engine import Task
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.partitions import rechecks
 from pipeline.steps.rows import amount
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import tokenizer_of
@@ -56,6 +57,7 @@ class EncodeWork:
         encoder = _encoder(str(self.tokenizer.folder))
         encoder.warm()  # here, before workers would each compile the same
         factor = BY_KERNEL if encoder.by_kernel else BY_LIBRARY
+        yield rechecks(self.step)
         base = PER_TOKEN * encoder.vocab_size + (CACHE if encoder.by_kernel else 0)
         yield [self._task(shard, factor, base) for shard in self.corpus.shards if self.step.marked(shard.key) is None]
 

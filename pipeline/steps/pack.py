@@ -23,8 +23,9 @@ import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
 from pipeline.engine import Task
-from pipeline.pack import PackConfig, lay_rows, warm
+from pipeline.pack import BIN_BITS, PackConfig, lay_rows, warm
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.partitions import rechecks
 from pipeline.steps.shuffle import RUN_TOKENS, SPLITS, Split, in_order, of_groups
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
@@ -38,7 +39,7 @@ FORMAT = "seedbed-packed"
 MODULE, SHUFFLE = "pipeline.steps.pack", "pipeline.steps.shuffle"
 COUNTS = ("rows", "documents", "cut", "tokens", "padding", "bytes", "words")
 SCATTER_FACTOR = 14  # bytes that scattering needs for each byte of text, if every byte is a token
-BIN, MOST_BINS = 150, 100 << 16  # bytes that settling needs for each bin of a language; bins of 100 languages
+BIN = 150  # bytes that settling needs for each bin of a language
 TOKEN, PIECE = 14, 400  # bytes that packing needs for each token, and for each document beside, or piece of it in a row
 NAME_BYTES = 200  # of a folder: file systems take 255
 
@@ -59,6 +60,7 @@ class PackWork:
         self.steps = [self.step]
 
     def phases(self) -> Iterator[list[Task]]:
+        yield rechecks(self.step)
         yield self._over_shards("survey")
         if self.step.marked("settle") is None:
             yield [self._settle()]
@@ -97,7 +99,8 @@ class PackWork:
 
     def _settle(self) -> Task:
         shards = self.corpus.shards
-        bins = min(sum(shard.rows for shard in shards), MOST_BINS)
+        langs = {lang for shard in shards for lang in marked(self.step, f"survey-{shard.key}")["langs"]}
+        bins = min(sum(shard.rows for shard in shards), len(langs) << BIN_BITS)
         arguments = self._arguments(shards=[shard.key for shard in shards])
         return Task(f"{SHUFFLE}:settle", arguments, memory=BIN * bins)
 

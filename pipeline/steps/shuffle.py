@@ -92,7 +92,9 @@ def survey(
     counts = docs.select(["lang", "length"]).append_column("bin", pa.array(_bins(docs, PackConfig(**config))))
     counts = counts.group_by(["lang", "bin"]).aggregate([("length", "sum")])
     path = step.scratch(f"survey/{here.key}.arrow")
-    step.mark(f"survey-{here.key}", {}, {path: write_table(path, counts)})
+    step.mark(
+        f"survey-{here.key}", {"langs": sorted(set(docs.column("lang").to_pylist()))}, {path: write_table(path, counts)}
+    )
     return {"documents": here.rows}
 
 

@@ -17,8 +17,9 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
+from pipeline.errors import InputError
 from pipeline.store.layers import DOC, Shard
-from pipeline.store.rows import RowFile, RowFiles
+from pipeline.store.rows import AGAIN, RowFile, RowFiles
 
 HELD = 170_000_000  # documents of the shards whose sets are kept, 1.5 bits each
 U = np.uint64
@@ -90,6 +91,9 @@ class _Set:
     def of(cls, file: Path, shard: Shard) -> _Set:
         with RowFile(file, [DOC]) as rows:
             docs = rows.slice(0, rows.rows).column(DOC).to_numpy()
+        first, last = U(shard.base), U(shard.base + shard.rows - 1)
+        if len(docs) and not (first <= docs[0] and docs[-1] <= last and (docs[1:] > docs[:-1]).all()):
+            raise InputError(f"{file}: its documents are not those of its shard, in their order", hint=AGAIN)
         there = np.zeros(-(-shard.rows // 64) * 64, np.uint8)
         there[docs - U(shard.base)] = 1
         return cls(np.packbits(there, bitorder="little").view("<u8"))

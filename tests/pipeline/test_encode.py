@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
 from pipeline import encode
-from pipeline.encode import Encoder, byte_chars
+from pipeline.encode import Encoder
 from pipeline.errors import InputError
-from pipeline.tokenizer import load, train
+from pipeline.tokenizer import byte_chars, load, train
 from tests.pipeline.test_tokenizer import TEXTS
 
 EOS = 2

@@ -115,6 +115,14 @@ def test_rows_of_a_range_come_file_by_file_in_tables_of_a_size(tmp_path):
         assert [table.to_pydict() for table in tables] == [{column: some} for some in ([2, 5], [2, 3], [4])]
 
 
+@pytest.mark.parametrize("docs", [[10, 12, 12], [12, 11, 14], [9, 11, 14], [10, 11, 20]])
+def test_documents_that_are_not_those_of_their_shard_are_told(tmp_path, docs):
+    write_table(tmp_path / "t.arrow", pa.table({"doc": pa.array(docs, pa.uint64()), "name": ["a", "b", "c"]}))
+    rows = NumberedRows([Shard("0", "", 10, 10, 0)], [tmp_path / "t.arrow"])
+    with rows, pytest.raises(InputError, match="not those of its shard"):
+        rows.take(np.array([11], np.uint64))
+
+
 @pytest.mark.parametrize("bound", [1, 100])
 def test_numbered_rows_find_documents_in_files_that_lack_some(tmp_path, monkeypatch, bound):
     monkeypatch.setattr(rows_module, "OPEN", bound)

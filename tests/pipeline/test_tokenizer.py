@@ -193,6 +193,9 @@ def broken(name: str, path: Path) -> Path:
         for pair in (["<", "/"], ["</", "s"], ["</s", ">"]):
             vocab.setdefault("".join(pair), len(vocab))
             pairs.append(pair)
+    if name == "gap":
+        last = max(content["model"]["vocab"], key=content["model"]["vocab"].get)
+        content["model"]["vocab"][last] += 5
     path.write_text(json.dumps(content) if name != "json" else "{", encoding="utf-8")
     return path
 
@@ -207,6 +210,7 @@ def broken(name: str, path: Path) -> Path:
         ("bytes", "does not give text back"),
         ("prefix", "does not give text back"),
         ("spelled", "merges that spell </s>"),
+        ("gap", f"{SIZE} tokens with ids up to {SIZE + 4}"),
     ],
 )
 def test_a_tokenizer_that_would_harm_texts_is_refused_with_the_reason(tmp_path, fault, said):

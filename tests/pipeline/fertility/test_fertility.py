@@ -104,7 +104,7 @@ def test_the_whole_of_a_small_corpus_is_the_sample(made, found):
         "bytes": sum(len(t.encode()) for t in SW),
         "words": 7,
         "tokens": tokens,
-        "unseen": True,
+        "unseen": False,  # nobody knows what a ready tokenizer learned from
     }
     assert found.sizes[-1] == {"size": SIZE, "saved": None, "tokens": found.sizes[-1]["tokens"]}
 
@@ -207,6 +207,14 @@ def test_the_command_prints_tables_and_writes_a_page(made, monkeypatch, capsys):
     code, out, err = call(monkeypatch, capsys, "tokenizer", folder / "config.yaml", "--parallel", folder / "even")
     assert code == 0 and "Swahili" in out and "parity" in out and "Recommended" in out and "\x1b" not in out
     assert "tokenizer.html" in err and (folder / "run" / "tokenizer.html").exists()
+
+
+def test_a_name_with_brackets_is_a_name(made, monkeypatch, capsys, tmp_path):
+    folder, _ = made
+    other = tmp_path / "x[red]y.json"
+    other.write_bytes(next((folder / "run").glob("*-tokenizer-*/tokenizer.json")).read_bytes())
+    code, out, _ = call(monkeypatch, capsys, "tokenizer", folder / "config.yaml", "--against", other)
+    assert code == 0 and "x[red]y" in out
 
 
 def test_the_command_gives_json_for_programs(made, monkeypatch, capsys):

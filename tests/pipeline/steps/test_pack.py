@@ -142,6 +142,19 @@ def test_a_killed_packing_ends_as_an_unbroken_one(tmp_path, tokenizer, made, fit
     assert sealed(killed.step) == sealed((made if config is CONFIG else fitted).step)
 
 
+@pytest.mark.parametrize("kind", ["survey", "parts"])
+def test_a_file_on_the_way_that_was_changed_is_made_again(tmp_path, tokenizer, made, kind):
+    killed = packed(tmp_path, tokenizer)
+    make(killed, stop_after=19)  # nine shards surveyed and scattered, settled
+    path = sorted(killed.step.scratch(kind).iterdir())[0]
+    content = bytearray(path.read_bytes())
+    content[-24] ^= 0xFF  # in the last column, before the mark of the end
+    path.write_bytes(content)
+    again = PackWork(killed.step, CONFIG, tokenizer, killed.corpus)
+    make(again)
+    assert sealed(again.step) == sealed(made.step)
+
+
 def test_lots_that_are_gathered_first_move_no_byte(tmp_path, tokenizer, made, monkeypatch):
     monkeypatch.setattr(shuffle, "MOST_READS", 0)
     monkeypatch.setattr(shuffle, "LOT", 3)

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from pipeline.encode import byte_chars
+from pipeline.tokenizer import byte_chars
 
 CHARS = byte_chars()
 Pair = tuple[int, int]
