@@ -194,18 +194,25 @@ def load(path: Path) -> Tokenizer:
     """A tokenizer for encoding documents: special tokens in their text are plain text, nothing is cut or padded.
 
     Raises InputError where the file is no byte-level BPE with `</s>` or does not give text back byte for byte."""
+    tokenizer = read(path, "set tokenizer.path to a tokenizer.json")
+    if fault := _fault(tokenizer, json.loads(path.read_text("utf-8"))):
+        raise InputError(f"{path} {fault[0]}", hint=fault[1])
+    return tokenizer
+
+
+def read(path: Path, hint: str) -> Tokenizer:
+    """Any tokenizer.json: special tokens in a text are text, nothing is cut or padded.
+
+    Raises InputError with `hint` where it cannot be read."""
     try:
-        text = path.read_text("utf-8")
-        tokenizer = Tokenizer.from_str(text)
+        tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="set tokenizer.path to a tokenizer.json") from error
+        raise InputError(f"{path} cannot be read: {error}", hint=hint) from error
     except Exception as error:  # `from_str` raises bare Exception for whatever is wrong: there is nothing narrower
-        raise InputError(f"{path} is no tokenizer: {error}", hint="set tokenizer.path to a tokenizer.json") from error
+        raise InputError(f"{path} is no tokenizer: {error}", hint=hint) from error
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
-    if fault := _fault(tokenizer, json.loads(text)):
-        raise InputError(f"{path} {fault[0]}", hint=fault[1])
     return tokenizer
 
 

@@ -38,7 +38,7 @@ from pipeline.steps.tokenizer import tokenizer_of
 from pipeline.store.layers import Shard, read_shard
 from pipeline.text.measures import measure
 from pipeline.text.wordlists import WordLists
-from pipeline.tokenizer import special_ids
+from pipeline.tokenizer import read, special_ids
 from pipeline.vocabulary import shortened
 
 SAMPLE = 250_000  # bytes of each language
@@ -85,7 +85,9 @@ def examine(planned: Sequence[Planned], question: Question | None = None) -> Fer
     """Raises InputError where the documents are not encoded yet or a file is damaged, ConfigError for what the user
     named and what is not there."""
     asked = question or Question()
-    others = [_other(path) for path in asked.against]  # first, for what is wrong here is told at once
+    others = [
+        read(path, "name a tokenizer.json") for path in asked.against
+    ]  # first, for what is wrong here is told at once
     told = None if asked.parallel is None else read_parallel(asked.parallel)
     by_kind = {p.kind: p for p in planned}
     if "encode" not in by_kind or not by_kind["encode"].step.sealed:
@@ -228,20 +230,6 @@ def counter(tokenizer: Tokenizer) -> Counter:
         return np.fromiter((len(one.ids) for one in found), np.int64, len(texts))
 
     return by_library
-
-
-def _other(path: Path) -> Tokenizer:
-    """Any tokenizer.json, for counting: special tokens in a text are text, nothing is cut or padded."""
-    try:
-        tokenizer = Tokenizer.from_str(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", hint="name a tokenizer.json") from error
-    except Exception as error:  # `from_str` raises bare Exception for whatever is wrong: there is nothing narrower
-        raise InputError(f"{path} is no tokenizer: {error}", hint="name a tokenizer.json") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return tokenizer
 
 
 def _add_sample(languages: Sequence[Row], texts: Texts, tokens: Mapping[str, int], others: Sequence[Counter]) -> None:
