@@ -19,17 +19,16 @@ from types import FrameType
 from typing import Any
 
 import lightning.pytorch as pl
-import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer
-from torch import Tensor
 
 from pretrain import checkpoint, curve, seal
 from pretrain.config import Config
 from pretrain.evaluate import evaluate
 from pretrain.generate import complete
 from pretrain.module import Pretraining, StepResult
+from pretrain.parallel import is_distributed, whole_tensors
 from pretrain.rundir import RunDir
 from pretrain.seam import Seam
 
@@ -100,9 +99,9 @@ class Validation(StepCallback):
                 self.run.seam,
                 max_rows=train.validate_rows,
                 batch=train.micro_batch,
-                rank=trainer.global_rank,
-                world=trainer.world_size,
-                add_up=lambda sums: _add_up(sums, trainer, module.device),
+                rank=module.ranks.rank,
+                world=module.ranks.size,
+                add_up=lambda sums: module.ranks.add_up(sums, module.device),
             )
         if trainer.is_global_zero:
             line = {"step": result.step, "samples": result.samples, "scores": [score.to_dict() for score in scores]}
@@ -122,12 +121,14 @@ class Samples(StepCallback):
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
         train = self.run.config.train
-        if not trainer.is_global_zero or not self.due(result.step, train.sample_every):
+        whole = not is_distributed(module.model)  # else all ranks must call it, and each writes the same
+        if not self.due(result.step, train.sample_every) or (whole and not trainer.is_global_zero):
             return
         for i, prompt in enumerate(train.sample_prompts):
             with trainer.precision_plugin.val_step_context():
                 text = complete(module.model, self._tokenizer, prompt, train.sample_tokens, seed=train.seed + i)
-            self.run.dir.log("samples.jsonl", {"step": result.step, "prompt": prompt, "text": text})
+            if trainer.is_global_zero:
+                self.run.dir.log("samples.jsonl", {"step": result.step, "prompt": prompt, "text": text})
 
 
 class Checkpointing(StepCallback):
@@ -147,18 +148,22 @@ class Checkpointing(StepCallback):
             for look in self._looks:
                 look.after(result, module, trainer)
         finally:
-            if due and trainer.is_global_zero:
-                self._save(module)
+            if due:
+                self._save(module, trainer.is_global_zero)
         if due:
             trainer.strategy.barrier()
         if result.stop:
             trainer.should_stop = True
 
-    def _save(self, module: Pretraining) -> None:
+    def _save(self, module: Pretraining, writes: bool) -> None:
         run = self.run.dir
-        run.flush()
         optimizer = module.optimizers().optimizer  # type: ignore[union-attr]
-        checkpoint.save(run.checkpoints, module.model, optimizer, self._state(module))
+        tensors = whole_tensors(module.model, optimizer) if is_distributed(module.model) else None
+        if not writes:
+            return
+        run.flush()
+        tensors = tensors or (module.model.state_dict(), checkpoint.optimizer_tensors(module.model, optimizer))
+        checkpoint.save(run.checkpoints, *tensors, self._state(module))
         seal.prune(run.checkpoints, self.run.config.train.keep_last)
         try:
             draw_curve(run, str(run.path.name))
@@ -278,14 +283,6 @@ def draw_curve(run: RunDir, title: str) -> Path:
     valid = [(line["samples"], line["scores"][-1]["loss"]) for line in run.lines("validation.jsonl")]
     seal.write_text(run.path / "loss.svg", curve.draw(train, valid, title))
     return run.path / "loss.svg"
-
-
-def _add_up(sums: Tensor, trainer: pl.Trainer, device: torch.device) -> Tensor:
-    if trainer.world_size == 1:
-        return sums
-    there = sums.to(device)
-    torch.distributed.all_reduce(there)
-    return there.cpu()
 
 
 def _bar() -> Progress:

@@ -51,13 +51,15 @@ class Checkpoint:
         return moments
 
 
-def save(root: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
-    """Write ckpt/step_<state.step>, whole or not at all. Raises RunError on a full disk."""
+def save(root: Path, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
+    """Write ckpt/step_<state.step>, whole or not at all: weights by name, moments as `optimizer_tensors` names them.
+
+    Raises RunError on a full disk."""
 
     def fill(folder: Path) -> None:
         try:
-            save_file(_cpu(model.state_dict()), folder / _MODEL, {"format": "pt"})
-            save_file(_cpu(optimizer_tensors(model, optimizer)), folder / _OPTIMIZER, {"format": "pt"})
+            save_file(_cpu(model), folder / _MODEL, {"format": "pt"})
+            save_file(_cpu(optimizer), folder / _OPTIMIZER, {"format": "pt"})
         except SafetensorError as error:  # the library's own wrapping of "no space left on device"
             raise OSError(str(error)) from error
         seal.write_text(folder / STATE, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True))

@@ -29,7 +29,8 @@ class Run(Block):
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     devices: Count = 1  # on each node
     nodes: Count = 1  # machines; the command runs on each of them, and they share `dir`
-    strategy: Literal["auto", "ddp"] = "auto"
+    strategy: Literal["auto", "ddp", "fsdp"] = "auto"  # fsdp: each device holds a part of weights and moments
+    tensor_parallel: Count = 1  # devices that compute one row together; they take `fsdp`
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     attention: Literal["sdpa", "eager"] = "sdpa"
     threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
@@ -39,8 +40,20 @@ class Run(Block):
 
     @property
     def all_devices(self) -> int:
-        """How many devices share a batch."""
         return self.nodes * self.devices
+
+    @property
+    def data_parallel(self) -> int:
+        """Among how many the rows of a batch are shared."""
+        return self.all_devices // self.tensor_parallel
+
+    @model_validator(mode="after")
+    def _devices_divide(self) -> Self:
+        if self.all_devices % self.tensor_parallel:
+            raise ValueError(f"tensor_parallel {self.tensor_parallel} does not divide the {self.all_devices} devices")
+        if self.tensor_parallel > 1 and self.strategy != "fsdp":
+            raise ValueError(f"tensor_parallel {self.tensor_parallel} needs strategy: fsdp, not {self.strategy}")
+        return self
 
 
 class Data(Block):
@@ -139,9 +152,10 @@ class Config(Block):
     @model_validator(mode="after")
     def _a_row_for_each_device(self) -> Self:
         smallest = self.train.batches().size(0)
-        if smallest < self.run.all_devices:
+        if smallest < self.run.data_parallel:
             what = "run.devices" if self.run.nodes == 1 else "run.nodes * run.devices"
-            raise ValueError(f"{what} is {self.run.all_devices}, but a batch has {smallest} samples")
+            what += " / run.tensor_parallel" if self.run.tensor_parallel > 1 else ""
+            raise ValueError(f"{what} is {self.run.data_parallel}, but a batch has {smallest} samples")
         return self
 
     def identity(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from pretrain.errors import InputError
 from pretrain.loss import IGNORE
 from pretrain.order import Order
+from pretrain.parallel import data_ranks
 from pretrain.schedule import Batches
 from pretrain.seam import Seam, Shards
 
@@ -128,7 +129,8 @@ class PackedData(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[StepBatch]:
         assert self.trainer is not None
-        self.steps = Steps(*self._parts, rank=self.trainer.global_rank, world=self.trainer.world_size)
+        ranks = data_ranks(self.trainer)
+        self.steps = Steps(*self._parts, rank=ranks.rank, world=ranks.size)
         return DataLoader(
             self.steps,
             batch_size=None,  # an item is a batch already

@@ -56,8 +56,9 @@ def evaluate(
         raise InputError(f"{seam.folder} has no {split} split", hint="set `pack: {holdout: 0.01}` and pack again")
     sums = torch.zeros(len(languages), 2, dtype=torch.float64)  # nats, tokens
     for i, language in enumerate(languages):
-        rows = spread(seam.numbers(split, language)["rows"], max_rows)[rank::world]
-        sums[i] = _nats_and_tokens(model, seam, split, language, rows, batch)
+        rows = spread(seam.numbers(split, language)["rows"], max_rows)
+        looks = -(-len(rows) // (world * batch))  # of the rank with most rows: where parameters are sharded all must
+        sums[i] = _nats_and_tokens(model, seam, split, language, rows[rank::world], batch, looks)
     sums = add_up(sums)
     return _scores(seam, split, languages, sums.tolist())
 
@@ -68,15 +69,22 @@ def spread(rows: int, at_most: int | None) -> list[int]:
     return [i * rows // count for i in range(count)]
 
 
-def _nats_and_tokens(model: Bloom, seam: Seam, split: str, language: str, rows: list[int], batch: int) -> Tensor:
+def _nats_and_tokens(
+    model: Bloom, seam: Seam, split: str, language: str, rows: list[int], batch: int, looks: int
+) -> Tensor:
     shards, device = seam.shards(split, language), model.word_embeddings.weight.device
     nats, tokens = torch.zeros((), dtype=torch.float64, device=device), 0
-    for start in range(0, len(rows), batch):
-        pairs = [row_tensors(shards, row) for row in rows[start : start + batch]]
+    for start in range(0, looks * batch, batch):
+        pairs = [row_tensors(shards, row) for row in rows[start : start + batch]] or [_nothing(seam.seq_len)]
         ids, targets = (torch.from_numpy(np.stack(side)).to(device).long() for side in zip(*pairs, strict=True))
         nats += model.token_losses(ids, targets).double().sum()  # (B, T) -> scalar
         tokens += int((targets != IGNORE).sum())
     return torch.tensor([nats.item(), tokens], dtype=torch.float64)
+
+
+def _nothing(length: int) -> tuple[np.ndarray, np.ndarray]:
+    """ids and targets of a row that says nothing."""
+    return np.zeros(length, np.int32), np.full(length, IGNORE, np.int32)
 
 
 def _scores(seam: Seam, split: str, languages: list[str], sums: list[list[float]]) -> list[Score]:

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
@@ -37,6 +38,7 @@ from pretrain.mixture_table import corpus_of, told
 from pretrain.model import Bloom, ModelConfig, padded_vocab
 from pretrain.module import Pretraining
 from pretrain.order import Order, Stage
+from pretrain.parallel import check_split
 from pretrain.rundir import Outcome, RunDir, finished
 from pretrain.seam import Seam
 
@@ -74,6 +76,7 @@ def _fit(
         run_dir.rewind(step)
     set_threads(config.run.threads)
     shape = model_config(config, seam)
+    check_split(shape, config.run.tensor_parallel)
     module = _module(config, seam, order, shape, resume)
     state = _fixed_state(config, seam, order, shape)
     if resume:
@@ -187,7 +190,7 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
             accelerator=run.accelerator,
             devices=run.devices,
             num_nodes=run.nodes,
-            strategy=run.strategy,
+            strategy=_strategy(config),
             precision=run.precision,
             max_epochs=1,  # the loader knows where the end is
             callbacks=list(hooks),
@@ -206,6 +209,12 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
         raise ConfigError(
             f"run: this machine cannot train with {asked}: {error}", hint="give those that this machine has"
         ) from error
+
+
+def _strategy(config: Config) -> str | ModelParallelStrategy:
+    if config.run.strategy != "fsdp":
+        return config.run.strategy
+    return ModelParallelStrategy(config.run.data_parallel, config.run.tensor_parallel)
 
 
 def _tensorboard(config: Config, step: int) -> list[Logger]:

@@ -10,38 +10,55 @@ divides by the valid tokens of the whole optimizer step, which only it knows.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.distributed
 from torch import Tensor
+from torch.distributed import ProcessGroup, ReduceOp
 
 IGNORE = -100
 
 # N tokens, C channels, V rows of the vocabulary, R rows of a chunk
 
 
-def chunked_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
+class VocabPart(NamedTuple):
+    """Which rows of the vocabulary the weight given is, where the ranks of a group hold a part each."""
+
+    first: int
+    group: ProcessGroup
+
+    def reduce(self, value: Tensor, op: ReduceOp.RedOpType = ReduceOp.SUM) -> Tensor:
+        torch.distributed.all_reduce(value, op, self.group)
+        return value
+
+
+def chunked_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None, part: VocabPart | None = None
+) -> Tensor:
     """fp32 scalar: the negative log likelihood summed over the targets that are not -100.
 
     hidden (N, C), weight (V, C), targets (N,) int64. Under autocast the matrix products run in its dtype; softmax, loss
-    and sums are fp32 always. Gradients flow to `hidden` and `weight`; backward runs once (they are
-    held, not recomputed).
+    and sums are fp32 always. Gradients flow to `hidden` and `weight`; backward runs once (they are held, not
+    recomputed). With `part`, `weight` is this rank's rows of the vocabulary; the loss is over all, on every rank.
     """
     chunk = chunk or chunk_rows(weight.shape[0], hidden.device)
     if not torch.is_grad_enabled():
-        return token_cross_entropy(hidden, weight, targets, chunk).sum()
-    return _Chunked.apply(hidden, weight, targets, chunk)
+        return token_cross_entropy(hidden, weight, targets, chunk, part).sum()
+    return _Chunked.apply(hidden, weight, targets, chunk, part)
 
 
 @torch.no_grad()
-def token_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
+def token_cross_entropy(
+    hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None, part: VocabPart | None = None
+) -> Tensor:
     """(N,) fp32: the negative log likelihood of each target, 0 where it is -100. No gradient."""
     chunk = chunk or chunk_rows(weight.shape[0], hidden.device)
     dtype = _matmul_dtype(hidden)
     with torch.autocast(hidden.device.type, enabled=False):
         hidden, weight = hidden.to(dtype), weight.to(dtype)
         rows = range(0, targets.shape[0], chunk)
-        losses = [_losses((hidden[i : i + chunk] @ weight.T).float(), targets[i : i + chunk])[0] for i in rows]
+        losses = [_losses((hidden[i : i + chunk] @ weight.T).float(), targets[i : i + chunk], part)[0] for i in rows]
     return torch.cat(losses) if losses else targets.new_zeros(0, dtype=torch.float32)
 
 
@@ -57,7 +74,9 @@ def chunk_rows(vocab_size: int, device: torch.device) -> int:
 
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, part: VocabPart | None
+    ) -> Tensor:
         dtype = _matmul_dtype(hidden)
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         d_hidden = torch.zeros_like(hidden)
@@ -66,37 +85,48 @@ class _Chunked(torch.autograd.Function):
             w = weight.to(dtype)  # once, not once a chunk
             for i in range(0, targets.shape[0], chunk):
                 x, y = hidden[i : i + chunk].to(dtype), targets[i : i + chunk]  # (R, C), (R,)
-                losses, d_logits = _losses((x @ w.T).float(), y, gradient=True)  # (R,), (R, V) fp32
+                losses, d_logits = _losses((x @ w.T).float(), y, part, gradient=True)  # (R,), (R, V) fp32
                 total += losses.sum()
                 d_logits = d_logits.to(dtype)
                 d_hidden[i : i + chunk] = d_logits @ w
                 _add_product(d_weight, d_logits.T, x)
+            if part:
+                part.reduce(d_hidden)  # each rank has what its rows of the vocabulary say
         ctx.gradients = d_hidden, d_weight.to(weight.dtype)
         return total
 
     @staticmethod
-    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # type: ignore[override]
         if ctx.gradients is None:
             raise RuntimeError("the chunked loss keeps its gradients for one backward pass; call the loss again")
         d_hidden, d_weight = ctx.gradients
         ctx.gradients = None  # scaled in place below: a second pass would find them scaled
-        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None
+        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None
 
 
-def _losses(logits: Tensor, targets: Tensor, gradient: bool = False) -> tuple[Tensor, Tensor]:
+def _losses(
+    logits: Tensor, targets: Tensor, part: VocabPart | None = None, gradient: bool = False
+) -> tuple[Tensor, Tensor]:
     """(R,) losses, and `logits` overwritten: by the gradient of the losses' sum if asked for, else by rubbish.
 
     Each pass over (R, V) counts: one exponential serves the loss and the gradient, and ignored rows are scaled to 0
     by the same product that makes the others probabilities.
     """
     valid = (targets != IGNORE).float()[:, None]  # (R, 1)
-    column = targets.clamp(min=0)[:, None]  # a place to read from where there is no target
+    column = targets[:, None] - (part.first if part else 0)
+    here = valid * ((column >= 0) & (column < logits.shape[1]))  # 0 where there is no target, or another rank has it
+    column = column.clamp(0, logits.shape[1] - 1)  # a place to read from there
     top = logits.amax(1, keepdim=True)
-    picked = logits.gather(1, column) - top
+    if part:
+        part.reduce(top, ReduceOp.MAX)
+    picked = (logits.gather(1, column) - top) * here
     z = logits.sub_(top).exp_().sum(1, keepdim=True)
+    if part:
+        part.reduce(picked)
+        part.reduce(z)
     losses = ((z.log() - picked) * valid)[:, 0]
     if gradient:
-        logits.mul_(valid / z).scatter_add_(1, column, -valid)
+        logits.mul_(valid / z).scatter_add_(1, column, -here)
     return losses, logits
 
 

@@ -11,14 +11,16 @@ torch only; knows nothing of trainers, files or devices. Documents in a row see 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, Replicate
 
 from pretrain.attention import BACKENDS, Backend, KVCache, alibi_slopes, attention
 from pretrain.errors import ConfigError
-from pretrain.loss import chunked_cross_entropy, token_cross_entropy
+from pretrain.loss import VocabPart, chunked_cross_entropy, token_cross_entropy
 
 # B sequences, T positions, C width, H heads, D = C / H, V rows of the embedding
 
@@ -81,18 +83,18 @@ class Embedding(nn.Embedding):
 class SelfAttention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.num_heads = config.num_heads
+        self.head_size = config.head_size
         self.query_key_value = Linear(config.hidden_size, 3 * config.hidden_size)
         self.dense = Linear(config.hidden_size, config.hidden_size)
 
     def forward(self, x: Tensor, slopes: Tensor, backend: Backend, cache: KVCache | None, layer: int) -> Tensor:
-        b, t, c = x.shape
+        b, t, _ = x.shape
         # the rows of the fused projection go head by head, (H, 3, D): not (3, H, D) as in GPT-2
-        q, k, v = self.query_key_value(x).view(b, t, self.num_heads, 3, -1).transpose(1, 2).unbind(3)  # (B, H, T, D)
+        q, k, v = self.query_key_value(x).view(b, t, -1, 3, self.head_size).transpose(1, 2).unbind(3)  # (B, H, T, D)
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, H, S, D)
         y = attention(q, k, v, slopes, backend)
-        return self.dense(y.transpose(1, 2).reshape(b, t, c))
+        return self.dense(y.transpose(1, 2).reshape(b, t, -1))
 
 
 class MLP(nn.Module):
@@ -175,26 +177,48 @@ class Bloom(nn.Module):
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) -> logits (B, T, V). All of them: training goes through `loss`, which never holds them."""
-        return F.linear(self.hidden(ids, cache), self.word_embeddings.weight)
+        return self._logits(self.hidden(ids, cache))
 
     def next_logits(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) -> (B, V): the logits after the last position only, which is all that generating needs."""
-        return F.linear(self.hidden(ids, cache)[:, -1], self.word_embeddings.weight)
+        return self._logits(self.hidden(ids, cache)[:, -1])
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Negative log likelihood in nats, summed over the (B, T) targets that are not -100: fp32 scalar."""
-        return chunked_cross_entropy(self.hidden(ids).flatten(0, 1), self.word_embeddings.weight, targets.flatten())
+        weight, part = self._head()
+        return chunked_cross_entropy(self.hidden(ids).flatten(0, 1), weight, targets.flatten(), part=part)
 
     @torch.no_grad()
     def token_losses(self, ids: Tensor, targets: Tensor) -> Tensor:
         """(B, T) fp32: negative log likelihood of each target in nats, 0 where it is -100. No gradient."""
-        losses = token_cross_entropy(self.hidden(ids).flatten(0, 1), self.word_embeddings.weight, targets.flatten())
+        weight, part = self._head()
+        losses = token_cross_entropy(self.hidden(ids).flatten(0, 1), weight, targets.flatten(), part=part)
         return losses.view_as(targets)
+
+    def _head(self) -> tuple[Tensor, VocabPart | None]:
+        """The weight of the head, and which part of it, where a tensor-parallel group holds it together."""
+        weight = self.word_embeddings.weight
+        if not isinstance(weight, DTensor):
+            return weight, None
+        mine = weight.to_local()
+        return mine, VocabPart(weight.device_mesh.get_local_rank() * mine.shape[0], weight.device_mesh.get_group())
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        weight = self.word_embeddings.weight
+        if not isinstance(weight, DTensor):
+            return F.linear(hidden, weight)
+        logits: Any = F.linear(DTensor.from_local(hidden, weight.device_mesh, [Replicate()]), weight)
+        return logits.full_tensor()
+
+    def keep_heads(self, rank: int, ways: int) -> None:
+        """Say that this process computes the heads of part `rank` of `ways` only."""
+        self.slope_bits = self.slope_bits.chunk(ways)[rank].clone()
 
     def new_cache(self, batch: int, capacity: int) -> KVCache:
         """An empty key-value cache for `batch` sequences of at most `capacity` positions."""
         c = self.config
-        return KVCache(c.num_layers, batch, c.num_heads, capacity, c.head_size, like=self.word_embeddings.weight)
+        heads = self.slope_bits.numel()  # those that this process computes
+        return KVCache(c.num_layers, batch, heads, capacity, c.head_size, like=self.word_embeddings.weight)
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import torch.distributed
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
@@ -28,6 +28,15 @@ from pretrain.config import Train
 from pretrain.data import StepBatch, tokens_by_language
 from pretrain.errors import RunError
 from pretrain.model import Bloom, decay_groups
+from pretrain.parallel import (
+    DataRanks,
+    clip_gradients,
+    data_ranks,
+    distribute,
+    gradients_travel,
+    is_distributed,
+    restore_whole,
+)
 
 # R rows of this rank, T positions, K languages
 
@@ -79,12 +88,21 @@ class Pretraining(pl.LightningModule):
         """Targets consumed by all ranks, repetitions counted."""
         return dict(zip(self.languages, self._tokens.tolist(), strict=True))
 
+    @property
+    def ranks(self) -> DataRanks:
+        return data_ranks(self.trainer)
+
+    def configure_model(self) -> None:
+        if isinstance(self.trainer.strategy, ModelParallelStrategy):
+            distribute(self.model, self.trainer.strategy.device_mesh)
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         groups = decay_groups(self.model, self.settings.weight_decay)
         s = self.settings
         optimizer = torch.optim.AdamW(groups, lr=s.lr, betas=s.betas, eps=s.eps, fused=True)
         if self._resume is not None:
-            restore_optimizer(self.model, optimizer, self._resume.optimizer())
+            restore = restore_whole if is_distributed(self.model) else restore_optimizer
+            restore(self.model, optimizer, self._resume.optimizer())
             self._resume = None  # its tensors are in the optimizer now
         return optimizer
 
@@ -97,7 +115,7 @@ class Pretraining(pl.LightningModule):
         tokens = max(1, int(counts.sum()))
         loss = self._backward(batch, tokens)
         clip = self.settings.clip or math.inf
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
+        norm = clip_gradients(self.model.parameters(), clip)
         loss, grad_norm = torch.stack([loss, norm.to(loss)]).tolist()  # the one wait for the device in a step
         if not (math.isfinite(loss) and math.isfinite(grad_norm)):
             raise RunError(*self._not_finite(batch, loss, grad_norm))
@@ -112,7 +130,7 @@ class Pretraining(pl.LightningModule):
         """(K,) targets by language of the step on all ranks, and whether any rank was asked to stop: one message."""
         counts = tokens_by_language(batch, len(self.languages))
         message = torch.cat([counts, torch.tensor([int(self.stop_requested)])])  # (K + 1,)
-        message = self._sum_over_ranks(message)
+        message = self.ranks.add_up(message, self.device)
         return message[:-1], bool(message[-1])
 
     def _backward(self, batch: StepBatch, tokens: int) -> Tensor:
@@ -123,16 +141,9 @@ class Pretraining(pl.LightningModule):
         for i, (ids, targets) in enumerate(pieces):
             with self._gradients_travel(i == len(pieces) - 1):
                 loss = self.model.loss(ids.long(), targets.long()) / tokens
-                self.manual_backward(loss * self.trainer.world_size)
+                self.manual_backward(loss * self.ranks.size)
             total += loss.detach()
-        return self._sum_over_ranks(total)
-
-    def _sum_over_ranks(self, value: Tensor) -> Tensor:
-        if self.trainer.world_size == 1:
-            return value
-        there = value.to(self.device)
-        torch.distributed.all_reduce(there)
-        return there.to(value.device)
+        return self.ranks.add_up(total, self.device)
 
     @contextmanager
     def _gradients_travel(self, travel: bool) -> Iterator[None]:
@@ -141,6 +152,7 @@ class Pretraining(pl.LightningModule):
             with wrapped.no_sync():
                 yield
         else:
+            gradients_travel(self.model, travel)
             yield
 
     def _not_finite(self, batch: StepBatch, loss: float, grad_norm: float) -> tuple[str, str]:

@@ -97,8 +97,14 @@ def test_heads_that_do_not_divide_and_batches_without_a_row_for_each_device_are_
     assert "run.nodes * run.devices is 40, but a batch has 32 samples" in told
 
 
-def test_a_strategy_that_shards_is_refused_by_name(tmp_path):
-    assert "line 2, run.strategy: is 'fsdp'" in refused(tmp_path, GOOD.replace("runs/x", "runs/x, strategy: fsdp"))
+def test_devices_that_compute_a_row_together_must_divide_all_and_be_sharded(tmp_path):
+    split = GOOD.replace("dir: runs/x", "dir: runs/x, devices: 4, strategy: fsdp, tensor_parallel: 3")
+    assert "tensor_parallel 3 does not divide the 4 devices" in refused(tmp_path, split)
+    split = GOOD.replace("dir: runs/x", "dir: runs/x, devices: 4, strategy: ddp, tensor_parallel: 2")
+    assert "tensor_parallel 2 needs strategy: fsdp, not ddp" in refused(tmp_path, split)
+    path = tmp_path / "split.yaml"
+    path.write_text(GOOD.replace("dir: runs/x", "dir: runs/x, devices: 64, strategy: fsdp, tensor_parallel: 4"))
+    assert load_config(path).run.data_parallel == 16  # who share the 32 samples of a batch
 
 
 def test_a_cooldown_that_fills_the_time_after_the_warmup_is_taken(tmp_path):

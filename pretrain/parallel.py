@@ -1,0 +1,167 @@
+"""How a model lies over several devices: its parameters sharded (FSDP2), its matrices split (tensor parallel), or both.
+
+    Bloom, mesh ("data_parallel", "tensor_parallel")  ->  the same Bloom, its parameters DTensors
+
+The ranks along `data_parallel` read different rows and each hold a part of every parameter, which is gathered block by
+block while it is needed (Zhao et al. 2023, arXiv:2304.11277). The ranks along `tensor_parallel` read the same rows and
+each compute some of the heads, of the MLP's channels and of the vocabulary's rows (Shoeybi et al. 2019,
+arXiv:1909.08053). The fused projection of BLOOM goes head by head, so splitting its rows splits the heads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed
+from lightning.pytorch import Trainer
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch import Tensor, nn
+from torch.distributed import ProcessGroup
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+    get_optimizer_state_dict,
+    set_optimizer_state_dict,
+)
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
+from torch.distributed.tensor import DTensor, Replicate
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+
+from pretrain.errors import ConfigError
+from pretrain.model import Bloom, ModelConfig
+
+_FORWARDS = ("loss", "token_losses", "next_logits")  # what is called beside `forward`, and needs the parameters whole
+_WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
+
+
+@dataclass(frozen=True)
+class DataRanks:
+    """Who shares a step's rows: this process is `rank` of `size`. Ranks of one tensor-parallel group are one here."""
+
+    rank: int
+    size: int
+    group: ProcessGroup | None = None  # None: all processes
+
+    def add_up(self, value: Tensor, device: torch.device) -> Tensor:
+        """The sum over the ranks, where `value` was."""
+        if self.size == 1:
+            return value
+        there = value.to(device)
+        torch.distributed.all_reduce(there, group=self.group)
+        return there.to(value.device)
+
+
+def data_ranks(trainer: Trainer) -> DataRanks:
+    if isinstance(trainer.strategy, ModelParallelStrategy):
+        mesh = trainer.strategy.device_mesh["data_parallel"]
+        return DataRanks(mesh.get_local_rank(), mesh.size(), mesh.get_group())
+    return DataRanks(trainer.global_rank, trainer.world_size)
+
+
+def check_split(config: ModelConfig, ways: int) -> None:
+    """Raises ConfigError where the model cannot be split evenly over so many devices."""
+    for name, size in {"num_heads": config.num_heads, "rows of the embedding": config.vocab_size}.items():
+        if size % ways:
+            raise ConfigError(
+                f"run.tensor_parallel is {ways}, which does not divide the model's {size:,} {name}",
+                hint=f"take a tensor_parallel that divides {math.gcd(config.num_heads, config.vocab_size)}",
+            )
+
+
+def distribute(model: Bloom, mesh: DeviceMesh) -> None:
+    """Lay `model`, which every rank holds whole, over the mesh. Its names and its results stay what they were."""
+    split, data = mesh["tensor_parallel"], mesh["data_parallel"]
+    if split.size() > 1:
+        check_split(model.config, split.size())
+        for block in model.h:
+            parallelize_module(
+                block,
+                split,
+                {
+                    "self_attention.query_key_value": ColwiseParallel(),
+                    "self_attention.dense": RowwiseParallel(),
+                    "mlp.dense_h_to_4h": ColwiseParallel(),
+                    "mlp.dense_4h_to_h": RowwiseParallel(),
+                },
+            )
+        parallelize_module(model, split, {"word_embeddings": RowwiseParallel(input_layouts=Replicate())})
+        model.keep_heads(split.get_local_rank(), split.size())
+    # also where one rank holds all the data's share: then every parameter is a DTensor, as fused AdamW wants
+    for block in model.h:
+        fully_shard(block, mesh=data)
+    fully_shard(model, mesh=data)
+    for name in _FORWARDS:
+        register_fsdp_forward_method(model, name)
+
+
+def is_distributed(model: nn.Module) -> bool:
+    return any(isinstance(p, DTensor) for p in model.parameters())
+
+
+def gradients_travel(model: nn.Module, travel: bool) -> None:
+    """Whether the next backward pass adds gradients up over the ranks: only that of a step's last micro-batch must."""
+    if isinstance(model, FSDPModule):
+        model.set_requires_gradient_sync(travel)
+
+
+def clip_gradients(parameters: Iterable[Tensor], most: float) -> Tensor:
+    """Scale the gradients so that their norm over all parameters and ranks is at most `most`; the norm before, fp32.
+
+    torch's own function refuses parameters that lie on different meshes, as they do under tensor parallelism.
+    """
+    parameters = list(parameters)
+    if not any(isinstance(p, DTensor) for p in parameters):
+        return nn.utils.clip_grad_norm_(parameters, most)
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = _norm(gradients)
+    share = (most / (norm + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_([_local(g) for g in gradients], share)
+    return norm
+
+
+def _norm(gradients: list[Tensor]) -> Tensor:
+    """The 2-norm of all of them: squares of what lies here, added up over the dimensions that they are cut along."""
+    squares: dict[tuple[ProcessGroup, ...], list[Tensor]] = defaultdict(list)
+    for gradient in gradients:
+        groups: tuple[ProcessGroup, ...] = ()
+        if isinstance(gradient, DTensor):
+            mesh = gradient.device_mesh
+            groups = tuple(mesh.get_group(i) for i, p in enumerate(gradient.placements) if not p.is_replicate())
+        squares[groups].append(_local(gradient))
+    total = torch.zeros((), device=_local(gradients[0]).device)
+    for groups, parts in squares.items():
+        square = torch.stack(torch._foreach_norm(parts)).float().square().sum()
+        for group in groups:
+            torch.distributed.all_reduce(square, group=group)
+        total += square
+    return total.sqrt()
+
+
+def _local(tensor: Tensor) -> Tensor:
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def whole_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Weights by name, moments as <kind>/<name>, gathered in rank 0's memory; empty on the others. All ranks call."""
+    if isinstance(model, FSDPModule):
+        model.reshard()  # after a look at the model its last parameters are still gathered
+    weights: Any = get_model_state_dict(model, options=_WHOLE)
+    state: Any = get_optimizer_state_dict(model, optimizer, options=_WHOLE).get("state", {})
+    return weights, {f"{kind}/{name}": tensor for name, kinds in state.items() for kind, tensor in kinds.items()}
+
+
+def restore_whole(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, dict[str, Tensor]]) -> None:
+    """Give a fresh optimizer over a distributed model the moments that `whole_tensors` gathered. All ranks call."""
+    names = {p: name for name, p in model.named_parameters()}
+    groups = [
+        {**{k: v for k, v in group.items() if k != "params"}, "params": [names[p] for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    whole: Any = {"state": dict(moments), "param_groups": groups}
+    set_optimizer_state_dict(model, optimizer, optim_state_dict=whole, options=_WHOLE)

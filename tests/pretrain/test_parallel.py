@@ -1,0 +1,85 @@
+"""A model over several processes trains, is scored, writes and goes on as it does in one."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pretrain.errors import ConfigError
+from pretrain.model import ModelConfig
+from pretrain.parallel import check_split
+from tests.pretrain import seam as builder
+
+KINDS = {
+    "ddp": {"devices": 2, "strategy": "ddp"},
+    "sharded": {"devices": 2, "strategy": "fsdp"},
+    "split": {"devices": 2, "strategy": "fsdp", "tensor_parallel": 2},
+    "sharded and split": {"devices": 4, "strategy": "fsdp", "tensor_parallel": 2, "threads": 1},
+}
+
+
+def fit(folder, packed, kind, **train):
+    train = {
+        "micro_batch": 1,
+        "validate_every": 6,
+        "sample_every": 6,
+    } | train
+    settings = builder.config(folder, packed, **train)
+    settings["run"] |= {"accelerator": "cpu"} | (KINDS[kind] if kind else {})
+    done = builder.pretrain("fit", builder.write_config(folder.with_suffix(".yaml"), settings))
+    assert done.returncode == 0, done.stderr
+    return folder, done.stderr
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def tensors(folder, step):
+    at = folder / f"ckpt/step_{step:06d}"
+    return load_file(at / "model.safetensors") | load_file(at / "optimizer.safetensors")
+
+
+@pytest.fixture(scope="module")
+def alone(packed, tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("alone") / "r", packed, None)[0]
+
+
+def same(folder, alone):
+    ours, theirs = lines(folder / "metrics.jsonl"), lines(alone / "metrics.jsonl")
+    for key in ("step", "samples", "tokens", "lr"):
+        assert [m[key] for m in ours] == [m[key] for m in theirs]
+    for key in ("loss", "grad_norm"):
+        assert [m[key] for m in ours] == pytest.approx([m[key] for m in theirs], rel=1e-4)
+    for ours_at, theirs_at in zip(lines(folder / "validation.jsonl"), lines(alone / "validation.jsonl"), strict=True):
+        for a, b in zip(ours_at["scores"], theirs_at["scores"], strict=True):
+            assert (a["language"], a["tokens"]) == (b["language"], b["tokens"])
+            assert a["loss"] == pytest.approx(b["loss"], rel=1e-4)
+    assert lines(folder / "samples.jsonl") == lines(alone / "samples.jsonl")
+    a, b = tensors(folder, 12), tensors(alone, 12)
+    assert {name: t.shape for name, t in a.items()} == {name: t.shape for name, t in b.items()}
+    for name, tensor in a.items():
+        torch.testing.assert_close(tensor, b[name], rtol=1e-2, atol=2e-3, msg=lambda told, name=name: f"{name}: {told}")
+
+
+@pytest.mark.parametrize("kind", ["sharded", "split", pytest.param("sharded and split", marks=pytest.mark.torture)])
+def test_a_model_over_several_processes_trains_as_in_one(packed, alone, tmp_path, kind):
+    folder, told = fit(tmp_path / "r", packed, kind)
+    same(folder, alone)
+    assert told.count("step 12/12") == 1  # only one of them speaks
+
+
+def test_a_run_goes_on_over_other_processes_than_it_began_with(packed, alone, tmp_path):
+    for steps, kind in ((6, "split"), (12, "sharded")):
+        folder, _ = fit(tmp_path / "r", packed, kind, steps=steps, decay_samples=48, validate_every=6)
+    ours, theirs = lines(folder / "metrics.jsonl"), lines(alone / "metrics.jsonl")
+    assert [m["tokens"] for m in ours] == [m["tokens"] for m in theirs]
+    assert [m["loss"] for m in ours] == pytest.approx([m["loss"] for m in theirs], rel=1e-3)
+
+
+def test_a_model_that_cannot_be_split_evenly_is_refused():
+    with pytest.raises(ConfigError, match=r"tensor_parallel is 3, which does not divide the model's 4 num_heads"):
+        check_split(ModelConfig(320, 16, 1, 4), 3)
+    with pytest.raises(ConfigError, match="divide the model's 322 rows"):
+        check_split(ModelConfig(322, 16, 1, 4), 4)
