@@ -76,6 +76,11 @@ def load(folder: Path) -> Checkpoint:
     return Checkpoint(folder, read_state(folder))
 
 
+def tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """What `save` takes of a model that lies in one piece (else: `parallel.whole_tensors`)."""
+    return model.state_dict(), optimizer_tensors(model, optimizer)
+
+
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
     return {

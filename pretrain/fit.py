@@ -28,11 +28,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
 from pretrain.attention import check_length
-from pretrain.callbacks import Run, callbacks
+from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
 from pretrain.data import PackedData
 from pretrain.errors import ConfigError, InputError
+from pretrain.hooks import Run
 from pretrain.mixture import plan_mixture
 from pretrain.mixture_table import corpus_of, told
 from pretrain.model import Bloom, ModelConfig, padded_vocab

@@ -172,7 +172,7 @@ def breaks(*_args, **_kwargs):
 
 @pytest.mark.parametrize("look", ["evaluate", "complete"])
 def test_a_step_is_sealed_though_a_look_at_it_fails(packed, tmp_path, monkeypatch, look):
-    monkeypatch.setattr(f"pretrain.callbacks.{look}", breaks)
+    monkeypatch.setattr(f"pretrain.looks.{look}", breaks)
     with pytest.raises(ValueError, match="a look that fails"):
         run(tmp_path / "r", packed, steps=4)
     assert seal.newest(tmp_path / "r/ckpt", pytest.fail).name == "step_000004"
