@@ -10,8 +10,8 @@ of the stage itself, without reading and writing the layers, which `read and wri
 clock: steps that were made together, and how much of the workers' time nobody worked.
 
 --stages takes the stages of another config over these sources. --peer-mb runs datatrove on a sample of so many
-megabytes beside seedbed (whole_beside.py says what is alike and what is not), and seedbed with the same work on the
-whole corpus; --tokenizer spares the whole runs and takes that tokenizer for the sample.
+megabytes beside seedbed (whole_beside.py says what is alike and what is not); --same runs seedbed with that same work
+on the whole corpus. With --tokenizer, a tokenizer.json, the config itself is not run.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def main() -> None:
         scratch, tokenizer = Path(folder), args.tokenizer
         if tokenizer is None:
             stages = load_yaml(args.stages or args.config)["stages"]
-            manifests = whole({**config, "stages": stages}, scratch, args.workdir, wish, rows)
+            manifests, told = whole({**config, "stages": stages}, scratch, args.workdir, wish)
+            rows += told
             tokenizer = next(p.step.folder / "tokenizer.json" for p, _ in manifests if p.kind == "tokenizer")
-            if args.peer_mb:
-                size = size_of(manifests)
-                same_on_all(same_work(config, tokenizer), scratch, size, wish, rows)
+        if args.same:
+            rows += same_on_all(same_work(config, tokenizer), scratch, wish)
         if args.peer_mb:
             rows += beside(config, scratch, tokenizer, wish)
     for one in rows:
@@ -71,14 +71,15 @@ def arguments() -> argparse.Namespace:
     ask.add_argument("--memory", default="8GB", help="run.memory")
     ask.add_argument("--peer-mb", type=float, default=0, help="of text for datatrove; 0: not at all")
     ask.add_argument("--rounds", type=int, default=1, help="of the sample")
-    ask.add_argument("--tokenizer", type=Path, help="a tokenizer.json: the sample alone, with this one")
+    ask.add_argument("--same", action="store_true", help="the peer's work on the whole corpus too, by seedbed")
+    ask.add_argument("--tokenizer", type=Path, help="a tokenizer.json that is there: the config is not run")
     ask.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "seedbed-benchmarks")
     ask.add_argument("--json", type=Path, help="write the rows here")
     return ask.parse_args()
 
 
-def whole(config: Config, scratch: Path, workdir: Path, wish: Wish, rows: list[Row]) -> Manifests:
-    """Runs the whole corpus, shows what each step took, and returns the manifests."""
+def whole(config: Config, scratch: Path, workdir: Path, wish: Wish) -> tuple[Manifests, list[Row]]:
+    """Runs the whole corpus and shows what each step took; its manifests, and rows for `--json`."""
     file = scratch / "whole.yaml"
     file.write_text(json.dumps(config), "utf-8")
     run = ours(file, workdir, wish.workers, wish.memory)
@@ -87,18 +88,20 @@ def whole(config: Config, scratch: Path, workdir: Path, wish: Wish, rows: list[R
     show_stages(manifests, size)
     show_clock(manifests, wish.workers, run)
     show_drops(manifests)
-    rows += rows_of(manifests, size, run)
-    return manifests
+    return manifests, rows_of(manifests, size, run)
 
 
-def same_on_all(config: Config, scratch: Path, size: int, wish: Wish, rows: list[Row]) -> None:
+def same_on_all(config: Config, scratch: Path, wish: Wish) -> list[Row]:
     """seedbed with the stages that the peer has too, on all documents."""
     file = scratch / "same.yaml"
     file.write_text(json.dumps(config), "utf-8")
-    run = ours(file, scratch / "same", wish.workers, wish.memory)
+    workdir = scratch / "same"
+    run = ours(file, workdir, wish.workers, wish.memory)
+    steps = plan(load(file, {"workdir": str(workdir)}))
+    size = sum(total(p.step.manifest()["kept"], "bytes") for p in steps if p.kind == "source")
     work = f"the same work, all {size / 1e6:.0f} MB"
-    rows.append(row(work, "seedbed", size / 1e6 / run.seconds))
-    rows.append(row(f"{work}, peak memory", "seedbed", run.memory / 1e6, "MB", False))
+    speed = row(work, "seedbed", size / 1e6 / run.seconds)
+    return [speed, row(f"{work}, peak memory", "seedbed", run.memory / 1e6, "MB", False)]
 
 
 def size_of(manifests: Manifests) -> int:
