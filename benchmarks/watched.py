@@ -1,6 +1,6 @@
 """A command as somebody waits for it: seconds of the clock from start to end, and what its process tree held and burnt.
 
-    watched([sys.executable, "-m", "pipeline.cli", "run", "config.yaml"]) -> Watched(seconds, cpu, memory, said)
+    watched([sys.executable, "-m", "pipeline", "run", "config.yaml"]) -> Watched(seconds, cpu, memory, said)
 
 Memory is counted as manifests count it (pipeline/monitor.py): what no file stands behind, of all processes together,
 looked at ten times a second. CPU seconds are each process's own, as they were when it was last seen.

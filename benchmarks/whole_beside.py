@@ -106,7 +106,7 @@ def take(config: Config, megabytes: float, workers: int, folder: Path) -> Sample
 
 def ours(config: Path, workdir: Path, workers: int, memory: str) -> Watched:
     """One run of `pipeline`, all its steps made."""
-    command = [sys.executable, "-m", "pipeline.cli", "run", str(config), "-q", "--workdir", str(workdir)]
+    command = [sys.executable, "-m", "pipeline", "run", str(config), "-q", "--workdir", str(workdir)]
     return watched([*command, "--workers", str(workers), "--memory", memory])
 
 
