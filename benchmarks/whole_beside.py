@@ -110,8 +110,11 @@ def ours(config: Path, workdir: Path, workers: int, memory: str) -> Watched:
     return watched([*command, "--workers", str(workers), "--memory", memory])
 
 
-def theirs(sample: Sample, out: Path, tokenizer: Path, wish: Wish) -> tuple[Watched, Row]:
-    """One run of datatrove, and what it told of itself."""
+def once(who: str, sample: Sample, out: Path, tokenizer: Path, wish: Wish) -> tuple[Watched, Row]:
+    """One run, and what is told of it: `tokens` in rows at least."""
+    if who == "seedbed":
+        run = ours(sample.config, out, wish.workers, wish.memory)
+        return run, json.loads((out / "packed" / "manifest.json").read_text("utf-8"))["about"]
     python = python_of("datatrove", REQUIREMENTS, wish.cache)
     command = [str(python), str(PEER), str(sample.parts), str(out), str(tokenizer), _model(wish.cache)]
     run = watched([*command, str(wish.workers)])
@@ -136,12 +139,10 @@ def beside(config: Config, scratch: Path, tokenizer: Path, wish: Wish) -> list[R
     for name in (START, *[SAMPLE, START] * wish.rounds):
         for who in ("seedbed", "datatrove"):
             sample, out = samples[name], scratch / "run"
-            if who == "seedbed":
-                run = ours(sample.config, out, wish.workers, wish.memory)
-            else:
-                run, told[name] = theirs(sample, out, tokenizer, wish)
+            run, told[name] = once(who, sample, out, tokenizer, wish)
             runs[who, name].append(run)
-            print(f"{who}, {sample.size / 1e6:.2f} MB: {run.seconds:.1f} s, {run.cpu:.1f} of CPU", file=sys.stderr)
+            took = f"{run.seconds:.1f} s, {run.cpu:.1f} of CPU"
+            print(f"{who}, {sample.size / 1e6:.2f} MB: {took}, {told[name]['tokens']:,} tokens", file=sys.stderr)
             shutil.rmtree(out)
     print(f"datatrove's parts on the sample: {told[SAMPLE]['seconds']}", file=sys.stderr)
     return rows(samples, runs, told[SAMPLE]["version"])

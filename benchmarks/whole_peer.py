@@ -5,7 +5,7 @@
 INPUT holds as many *.jsonl as there are workers ({text, ...} a line); OUTPUT gets what datatrove writes; LANGUAGES is a
 model of fastText's, which datatrove would download. Each part is a LocalPipelineExecutor, set up as in datatrove's own
 examples/fineweb.py and examples/minhash_deduplication.py, and has its defaults. Filters judge each document and let it
-go on as it was (whole_beside.py says why). The line: {seconds: {part: s}, windows: bytes, version}.
+go on as it was (whole_beside.py says why). The line: {seconds: {part: s}, tokens, version}.
 """
 
 from __future__ import annotations
@@ -107,8 +107,9 @@ def main() -> None:
         begin = time.perf_counter()
         LocalPipelineExecutor(steps, tasks, min(workers, tasks), logging_dir=str(Path(out) / "logs" / name)).run()
         seconds[name] = round(time.perf_counter() - begin, 2)
-    windows = sum(path.stat().st_size for path in (Path(out) / "rows").glob("*.ds"))
-    print(json.dumps({"seconds": seconds, "windows": windows, "version": version("datatrove")}))
+    size = DocumentTokenizer(out, tokenizer).token_size
+    tokens = sum(path.stat().st_size for path in (Path(out) / "rows").glob("*.ds")) // size
+    print(json.dumps({"seconds": seconds, "tokens": tokens, "version": version("datatrove")}))
 
 
 if __name__ == "__main__":
