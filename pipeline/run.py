@@ -43,6 +43,7 @@ from pipeline.steps.pack import PackWork
 from pipeline.steps.parts import PartsWork
 from pipeline.steps.rows import MATCHED, RowsWork
 from pipeline.steps.source import DAMAGED, SourceWork, bad_shares, shards_of
+from pipeline.steps.sources import bundles
 from pipeline.steps.spans import SpansWork
 from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
@@ -51,6 +52,7 @@ from pipeline.store.lock import Lock, owned
 from pipeline.store.place import is_local
 from pipeline.store.step import Step, faults
 
+TASKS_TOGETHER = 4  # for each worker: sources with fewer tasks in all are read together
 PACKED = "packed"  # a link in the workdir to the packed folder of the last run
 
 
@@ -110,9 +112,10 @@ class _Run:
     def works(self) -> Iterator[tuple[Work, list[Planned]]]:
         """The work for each step that is not sealed; consecutive row-wise ones together."""
         sources = [p for p in self.planned if p.kind == "source"]
-        for planned in sources:
-            if not planned.step.sealed:
-                yield SourceWork(planned.step, planned.settings, self.config.shard_size), [planned]
+        unread = {p.step.folder: p for p in sources if not p.step.sealed}
+        works = (SourceWork(p.step, p.settings, self.config.shard_size) for p in unread.values())
+        for work in bundles(works, TASKS_TOGETHER * self.engine.workers):
+            yield work, [unread[step.folder] for step in work.steps]
         corpus = Corpus(tuple(self._shards(sources)))
         rest = [p for p in self.planned if p.kind in ("row", "corpus")]
         for (kind, sealed), group in groupby(rest, key=lambda p: (p.kind, p.step.sealed)):

@@ -8,6 +8,7 @@ task goes on behind its last finished shard.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -64,6 +65,10 @@ class SourceWork:
         self.steps = [self.step]
         self._groups = groups(self.source.files())
 
+    @property
+    def tasks(self) -> int:
+        return len(self._groups)
+
     def phases(self) -> Iterator[list[Task]]:
         yield [self._task(i, files) for i, files in enumerate(self._groups) if not self._done(i, files)]
 
@@ -89,11 +94,9 @@ class SourceWork:
         return Task("pipeline.steps.source:read_group", arguments, memory=memory, bytes=sum(f.size for f in files))
 
     def manifest(self, step: Step) -> dict[str, Any]:
-        marks = []
-        for group in range(len(self._groups)):
-            count = marked(step, f"group-{group:05d}")["shards"]
-            keys = [shard_key(self.source.name, group, number) for number in range(count)]
-            marks += [marked(step, f"shard-{key}") for key in keys]
+        read = [marked(step, f"group-{group:05d}") for group in range(len(self._groups))]
+        numbers = [(group, number) for group, mark in enumerate(read) for number in range(mark["shards"])]
+        marks = [marked(step, f"shard-{shard_key(self.source.name, *number)}") for number in numbers]
         shards = [{"key": mark["key"], "rows": mark["rows"], "bytes": mark["bytes"]} for mark in marks]
         harmless = sorted({reason for mark in marks for reason in mark["harmless"]})
         about = {
@@ -102,7 +105,8 @@ class SourceWork:
             "bad_records": sum(mark["bad_records"] for mark in marks),
             "harmless": harmless,
         }
-        return {**merged(marks), "shards": shards, "about": about}
+        seconds = sum(mark["seconds"] for mark in read)
+        return {**merged(marks), "shards": shards, "about": about, "run": {"stage_seconds": seconds}}
 
 
 def shard_key(source: str, group: int, number: int) -> str:
@@ -250,6 +254,7 @@ def read_group(
     folder: str, kind: str, settings: dict[str, Any], files: list[list[Any]], group: int, shard_size: int
 ) -> dict[str, Any]:
     """Task: reads a group of files to its end, behind the shards that are done already."""
+    begin = time.perf_counter()  # for the manifest's block of times, outside every digest
     source = SOURCES[kind].model_validate(settings)
     inputs = [InputFile(*file) for file in files]
     writer = _Writer(Step(place(folder)), source, group, shard_size, state_of(inputs))
@@ -266,7 +271,8 @@ def read_group(
                 writer.flush((index, item.row + 1))
     if writer.rows or writer.bad or not writer.number:
         writer.flush((len(files), 0))
-    writer.step.mark(f"group-{group:05d}", {"shards": writer.number, "state": writer.state}, {})
+    told = {"shards": writer.number, "state": writer.state, "seconds": time.perf_counter() - begin}
+    writer.step.mark(f"group-{group:05d}", told, {})
     return {"documents": documents, "bytes": writer.text_bytes}
 
 

@@ -171,6 +171,7 @@ def test_a_lost_worker_and_a_lost_node_change_no_byte(cluster, local, tmp_path):
         over.set()
         add_node(cluster)
     assert sorted(lost) == ["node", "worker"] and talk.done > 40
+    assert {"tokenizer", "encode", "packed"} <= {planned.kind for planned in result.steps}
     assert seals(result) == wanted
     assert not [p for p in (tmp_path / "run").iterdir() if p.name.startswith(".tmp-")]
 
