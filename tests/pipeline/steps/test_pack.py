@@ -142,7 +142,7 @@ def test_a_killed_packing_ends_as_an_unbroken_one(tmp_path, tokenizer, made, fit
     assert sealed(killed.step) == sealed((made if config is CONFIG else fitted).step)
 
 
-@pytest.mark.parametrize(("kind", "column"), [("survey", "length_sum"), ("parts", "length")])
+@pytest.mark.parametrize(("kind", "column"), [("survey", "length"), ("parts", "length")])
 def test_a_file_on_the_way_that_was_changed_is_made_again(tmp_path, tokenizer, made, kind, column):
     killed = packed(tmp_path, tokenizer)
     make(killed, stop_after=8 if kind == "survey" else 19)  # surveyed; settled and scattered, too
@@ -156,7 +156,7 @@ def test_a_file_on_the_way_that_was_changed_is_made_again(tmp_path, tokenizer, m
 
 
 def test_lots_that_are_gathered_first_move_no_byte(tmp_path, tokenizer, made, monkeypatch):
-    monkeypatch.setattr(shuffle, "MOST_READS", 0)
+    monkeypatch.setattr(shuffle, "IN_PLACE", 0)
     monkeypatch.setattr(shuffle, "LOT", 3)
     monkeypatch.setattr(shuffle, "RUN_TOKENS", 500)
     work = packed(tmp_path, tokenizer)
