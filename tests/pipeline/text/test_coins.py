@@ -14,7 +14,10 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 
 @settings(deadline=None)
 @given(
-    names=st.lists(NAMES, max_size=5), before=NAMES, seed=st.integers(0, 2**63 - 1), kind=st.sampled_from(["", "large_"])
+    names=st.lists(NAMES, max_size=5),
+    before=NAMES,
+    seed=st.integers(0, 2**63 - 1),
+    kind=st.sampled_from(["", "large_"]),
 )
 def test_a_coin_is_the_digest_s_of_any_name(names, before, seed, kind):
     array = pa.array(["x", *names], getattr(pa, f"{kind}string")())[1:]
