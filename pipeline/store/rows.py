@@ -277,7 +277,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _is_known(kind: pa.DataType) -> bool:
-    """Whether the buffers of a column say where a row of it lies: of one width, text, or lists of what has one width."""
+    """Whether the buffers of a column say where a row of it lies: of one width, text, lists of numbers."""
     if _is_list(kind):
         return pa.types.is_primitive(kind.value_type) and not pa.types.is_boolean(kind.value_type)
     texts = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
