@@ -31,7 +31,7 @@ from pipeline.pack import Lists, PackConfig, lay_rows, warm
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
 from pipeline.steps.lists import HINT, stream_of
 from pipeline.steps.partitions import rechecks
-from pipeline.steps.shuffle import RUN_DOCUMENTS, RUN_TOKENS, SPLITS, Split, lists_in, of_groups
+from pipeline.steps.shuffle import MERGED, RUN_DOCUMENTS, RUN_TOKENS, SPLITS, Split, lists_in, of_groups
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
 from pipeline.store.files import write_bytes, write_json, write_table
@@ -44,7 +44,7 @@ FORMAT = "seedbed-packed"
 MODULE, SHUFFLE = "pipeline.steps.pack", "pipeline.steps.shuffle"
 COUNTS = ("rows", "documents", "cut", "tokens", "padding", "bytes", "words")
 SCATTER_FACTOR = 14  # bytes that scattering needs for each byte of text, if every byte is a token
-BIN = 150  # bytes that settling needs for each bin of a language
+BIN, CELL = 150, 80  # bytes that settling needs for each bin of a language, and for each document not yet added to it
 TOKEN, PIECE = 14, 400  # bytes that packing needs for each token, and for each document beside, or piece of it in a row
 NAME_BYTES = 200  # of a folder: file systems take 255
 
@@ -105,9 +105,11 @@ class PackWork:
     def _settle(self) -> Task:
         shards = self.corpus.shards
         langs = {lang for shard in shards for lang in marked(self.step, f"survey-{shard.key}")["langs"]}
-        bins = min(sum(shard.rows for shard in shards), len(langs) << BIN_BITS)
+        bins = min(sum(shard.rows for shard in shards), 2 * len(langs) << BIN_BITS)  # of documents in clusters, too
         arguments = self._arguments(shards=[shard.key for shard in shards])
-        return Task(f"{SHUFFLE}:settle", arguments, memory=BIN * bins)
+        pending = max(MERGED, bins) + max((shard.rows for shard in shards), default=0)
+        memory = BIN * bins + CELL * min(sum(shard.rows for shard in shards), pending)
+        return Task(f"{SHUFFLE}:settle", arguments, memory=memory)
 
     def _gather(self) -> list[Task]:
         out = []
