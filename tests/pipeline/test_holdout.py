@@ -50,9 +50,10 @@ def test_neither_the_order_of_cells_nor_how_they_are_parted_matters(rows, quotas
     shuffled = data.draw(st.permutations(rows))
     parts = [cells_of(shuffled[:cut]), cells_of(shuffled[cut:])]
     assert hold_out(Cells.joined(parts), quotas) == chosen(rows, quotas)
+    whole = chosen(rows, quotas)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(holdout, "PIECE", 2)
-        assert hold_out(Cells.joined([Cells.joined(parts[:1]), *parts[1:]]), quotas) == chosen(rows, quotas)
+        patch.setattr(holdout, "PIECE", 1)  # so that what is left out for want of want is left out soon
+        assert hold_out(Cells.joined([Cells.joined(parts[:1]), *parts[1:]]), quotas) == whole
 
 
 @settings(deadline=None)
@@ -80,6 +81,12 @@ def test_where_no_cluster_spans_languages_each_language_is_decided_about_alone(r
 def test_one_language_worked_by_hand(tokens, quota, held, clustered):
     found = chosen([(bin_, EN, clustered, n) for bin_, n in tokens.items()], {EN: quota})
     assert (found.clusters if clustered else found.alone[EN]) == held
+
+
+def test_a_language_takes_more_bins_until_it_has_enough_however_cells_go_by(monkeypatch):
+    monkeypatch.setattr(holdout, "PIECE", 1)
+    found = chosen([(bin_, EN, False, 10) for bin_ in range(20)], {EN: 35})
+    assert found.alone[EN] == [0, 1, 2, 3]  # 30 are not yet 35
 
 
 def test_clusters_of_many_languages_worked_by_hand():

@@ -29,10 +29,9 @@ def test_budgets_worked_by_hand():
 
 
 def test_budgets_are_whole_numbers_all_the_way():
-    # floats lose the last digits of both: 3 * 10^17 + 1 is none, and a third of it would be rounded
-    available = {"a": 3 * 10**17 + 1, "b": 6 * 10**17 + 2}
-    assert budgets(available, 3 * 10**17 + 1, 1) == {"a": 10**17, "b": 2 * 10**17}
-    assert budgets(available, 10**18, 0.5) == available
+    # 10^16 + 1 is no float, nor are two thirds of the total
+    available = {"a": 10**18, "b": 2 * 10**18}
+    assert budgets(available, 3 * (10**16 + 1), 1) == {"a": 10**16 + 1, "b": 2 * (10**16 + 1)}
     # roots of 9 and 16 go as 3 : 4 exactly, and of 700 bytes none is lost
     assert budgets({"a": 9 * 10**6, "b": 16 * 10**6}, 700, 0.5) == {"a": 300, "b": 400}
 
