@@ -170,6 +170,17 @@ def test_lots_that_are_gathered_first_move_no_byte(tmp_path, tokenizer, made, mo
     assert sealed(again.step) == sealed(made.step)
 
 
+def test_a_bin_held_out_for_others_is_not_for_clusters_and_the_other_way_round():
+    bits = {lang: {"train": 0, "valid": 0} for lang in ("en", "fr")}  # groups: train en, train fr, valid en, valid fr
+    split = shuffle.Split(alone={"en": [3], "fr": []}, clusters=[5], bits=bits, shards=[], in_place=True)
+    rows = [("en", 3, False), ("en", 3, True), ("fr", 3, False), ("en", 5, False), ("en", 5, True), ("fr", 5, True)]
+    langs, bins, clustered = zip(*rows, strict=True)
+    lang = pa.array(langs).dictionary_encode()
+    coin = pa.array([0] * len(rows), pa.uint64())
+    docs = pa.table({"lang": lang, "bin": pa.array(bins), "clustered": pa.array(clustered), "coin": coin})
+    assert split.groups(docs).tolist() == [2, 0, 1, 0, 2, 3]
+
+
 def test_lists_that_changed_since_they_were_counted_are_refused(tmp_path, tokenizer):
     work = packed(tmp_path, tokenizer)
     make(work, stop_after=19)  # surveyed, settled, scattered
