@@ -1,6 +1,5 @@
-"""Token lists to rows of one length: which documents are held out, in what order they stand, how rows are cut.
+"""Token lists to rows of one length: what is asked for, how large parts are, how rows are cut.
 
-    holdout_bins({0: 900, 7: 50, 9: 3000}, quota=40) -> [0]      bins of the coin, least first, until the quota is met
     lay_rows(["a", "b"], [[5, 6, 2], [7, 8, 9, 2]], seq_len=4, pad=3).rows ->
 
         tokens            starts    doc_ids  doc_offsets
@@ -21,7 +20,7 @@ tables out, and no chance but coins that the caller tossed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -29,12 +28,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.text.fit import best_fit, lay
+from pipeline.text.coins import coins
+from pipeline.text.fit import best_fit, lay, pad_rows
 from pipeline.units import Share
 
 Mode = Literal["concat", "best_fit"]
 
-BIN_BITS = 16  # of the holdout's coin: a language of 65,536 documents or more is split to within 1/65,536 of the quota
+LISTS = pa.list_(pa.int32())
 PARTITION_TOKENS = 8_000_000  # 32 MB, which one task brings together and sorts
 LEAST_PART = 10  # a small language gives at most a tenth for the sake of `holdout_tokens`
 
@@ -45,7 +45,9 @@ class PackConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ClassVar[str] = "pack"
-    version: ClassVar[int] = 2  # 2: the manifest tells what was cut and padded
+    version: ClassVar[int] = (
+        3  # 2: the manifest tells what was cut and padded; 3: a cluster of many languages is on one side
+    )
     packages: ClassVar[tuple[str, ...]] = ()
 
     seq_len: int = Field(512, ge=1, le=2**20, description="tokens a row is trained on; a row holds one more")
@@ -63,21 +65,6 @@ class PackConfig(BaseModel):
         return max(self.holdout * tokens, min(self.holdout_tokens, tokens / LEAST_PART))
 
 
-def holdout_bins(tokens: Mapping[int, int], quota: float) -> list[int]:
-    """Bins of the holdout's coin to hold out, from the least on until the quota is reached; `tokens` of each bin.
-
-    A bin that would bring the holdout above half of the language is passed over: its only document is trained on."""
-    half = sum(tokens.values()) / 2
-    taken, held = [], 0
-    for bin_, count in sorted(tokens.items()):
-        if held >= quota:
-            break
-        if held + count <= half:
-            taken.append(bin_)
-            held += count
-    return taken
-
-
 def partition_bits(tokens: int) -> int:
     """By how many bits of the coin a language is parted, so that a part holds about PARTITION_TOKENS or less."""
     parts = -(-tokens // PARTITION_TOKENS)
@@ -87,6 +74,50 @@ def partition_bits(tokens: int) -> int:
 def top_bits(coins: np.ndarray, bits: int) -> np.ndarray:
     """(n,) uint64 coins -> (n,) int64 in [0, 2^bits)."""
     return (coins >> np.uint64(63 - bits) >> np.uint64(1)).astype(np.int64)  # a shift by 64 is undefined
+
+
+@dataclass(frozen=True)
+class Lists:
+    """n lists of token ids, each a run of one of several streams, in any order; they are copied once, to their rows."""
+
+    streams: Sequence[np.ndarray]  # int32; of mapped files, mostly
+    stream: np.ndarray  # (n,) int64, of each list: which stream, where in it, how many
+    begins: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Sequence[pa.ListArray]) -> Lists:
+        """All lists of all parts."""
+        edges = [part.offsets.to_numpy().astype(np.int64) for part in parts] or [np.zeros(1, np.int64)]
+        return cls(
+            [part.values.to_numpy() for part in parts],
+            np.repeat(np.arange(len(parts)), [len(part) for part in parts]),
+            np.concatenate([edge[:-1] for edge in edges]),
+            np.concatenate([np.diff(edge) for edge in edges]),
+        )
+
+    def take(self, rows: np.ndarray) -> Lists:
+        """(m,) lists in the order of `rows`."""
+        return Lists(self.streams, self.stream[rows], self.begins[rows], self.lengths[rows])
+
+    def lay(
+        self, which: np.ndarray, offset: np.ndarray, length: np.ndarray, place: np.ndarray, out: np.ndarray
+    ) -> None:
+        """Copies lists[which][offset:offset + length] to out[place:]; (p,) int64 each. Streams are read one by one,
+        each from its beginning to its end."""
+        begins, of = self.begins[which] + offset, self.stream[which]
+        order = np.lexsort((begins, of))
+        edges = np.searchsorted(of[order], np.arange(len(self.streams) + 1))
+        for stream, first, stop in zip(self.streams, edges[:-1], edges[1:], strict=True):
+            some = order[first:stop]
+            lay(stream, begins[some], length[some], place[some], out)
+
+    def joined(self) -> pa.ListArray:
+        """The lists end to end."""
+        ends = np.append(0, np.cumsum(self.lengths))
+        out = np.empty(int(ends[-1]), np.int32)
+        self.lay(np.arange(len(self.lengths)), np.zeros(len(self.lengths), np.int64), self.lengths, ends[:-1], out)
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(out))
 
 
 @dataclass(frozen=True)
@@ -109,9 +140,9 @@ class _Pieces:
     row: np.ndarray  # from 0, rising, none left out
 
 
-def lay_rows(ids: pa.Array, tokens: pa.ListArray, seq_len: int, pad: int, mode: Mode = "concat") -> Laid:
+def lay_rows(ids: pa.Array, tokens: Lists, seq_len: int, pad: int, mode: Mode = "concat") -> Laid:
     """n documents in their order, each of one token or more -> rows, and what stands where (the top of the file)."""
-    lengths = tokens.value_lengths().to_numpy().astype(np.int64)
+    lengths = tokens.lengths
     if len(lengths) == 0:
         return Laid(row_schema(seq_len).empty_table(), 0, 0, 0)
     pieces = _CUT[mode](lengths, seq_len)
@@ -157,17 +188,17 @@ def _counted(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return of, np.arange(len(of)) - (np.cumsum(counts) - counts)[of]
 
 
-def _rows(ids: pa.Array, tokens: pa.ListArray, pieces: _Pieces, seq_len: int, pad: int) -> pa.Table:
+def _rows(ids: pa.Array, tokens: Lists, pieces: _Pieces, seq_len: int, pad: int) -> pa.Table:
     """The columns of the rows in which the pieces stand, one behind the other; what is left of a row is padding."""
-    width, offsets = seq_len + 1, tokens.offsets.to_numpy().astype(np.int64)
+    width = seq_len + 1
     counts = np.bincount(pieces.row)
     after = np.cumsum(counts)  # the last piece of each row is the one before
     ends = np.cumsum(pieces.length)
     filled = np.diff(ends[after - 1], prepend=0)
     starts = ends - pieces.length - np.repeat(ends[after - 1] - filled, counts)
-    laid = np.full(len(counts) * width, pad, np.int32)
-    begins = offsets[pieces.doc] + pieces.offset
-    lay(tokens.values.to_numpy(), begins, pieces.length, pieces.row * width + starts, laid)
+    laid = np.empty(len(counts) * width, np.int32)
+    tokens.lay(pieces.doc, pieces.offset, pieces.length, pieces.row * width + starts, laid)
+    pad_rows(laid, width, filled, pad)
     padded = filled < width
     return pa.table(
         [
@@ -180,20 +211,11 @@ def _rows(ids: pa.Array, tokens: pa.ListArray, pieces: _Pieces, seq_len: int, pa
     )
 
 
-def taken(lists: pa.ListArray, rows: np.ndarray) -> pa.ListArray:
-    """(m,) lists of int32 in the order of `rows`: what `lists.take(rows)` is, which copies token by token."""
-    begins = lists.offsets.to_numpy().astype(np.int64)
-    lengths = np.diff(begins)[rows]
-    ends = np.append(0, np.cumsum(lengths))
-    out = np.empty(int(ends[-1]), np.int32)
-    lay(lists.values.to_numpy(), begins[rows], lengths, ends[:-1], out)
-    return pa.ListArray.from_arrays(pa.array(ends.astype(np.int32)), pa.array(out))
-
-
 def warm() -> None:
     """Compiles the kernels of both modes; to be called once, before workers start."""
     for mode in _CUT:
-        lay_rows(pa.array(["a"]), pa.array([[2]], pa.list_(pa.int32())), 1, 3, mode)
+        lay_rows(pa.array(["a"]), Lists.of([pa.array([[2]], LISTS)]), 1, 3, mode)
+    coins(0, pa.array(["a"]))
 
 
 def row_count(tokens: int, seq_len: int) -> int:

@@ -12,6 +12,7 @@ document of a smaller one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
 import numpy as np
@@ -29,6 +30,8 @@ def parse_part(value: Any) -> int | float:
         return parse_share(value)
     return parse_size(value)
 
+
+DIGITS = 30  # behind the point of a weight
 
 Part = Annotated[int | float, PlainValidator(parse_part, json_schema_input_type=str | float)]
 Parts = Mapping[str, int | float]
@@ -51,20 +54,28 @@ def budgets(available: Mapping[str, int], total: int, alpha: float, parts: Parts
 
 
 def _by_temperature(available: Mapping[str, int], total: int, alpha: float) -> dict[str, int]:
-    everything = sum(available.values())
-    weight = {lang: (size / everything) ** alpha for lang, size in available.items()}
+    weight = {lang: _weight(size, sum(available.values()), alpha) for lang, size in available.items()}
     out: dict[str, int] = {}
-    left = float(min(total, everything))
+    left = min(total, sum(available.values()))
     while weight:
-        scale = left / sum(weight.values())
-        full = [lang for lang in weight if weight[lang] * scale >= available[lang]]
-        for lang in full or weight:
-            out[lang] = available[lang] if full else int(weight[lang] * scale)
+        level = sum(weight.values())
+        full = [lang for lang in weight if weight[lang] * left >= available[lang] * level]
         if not full:
-            break
+            return out | {lang: left * w // level for lang, w in weight.items()}
+        out |= {lang: available[lang] for lang in full}
         left -= sum(available[lang] for lang in full)
         weight = {lang: w for lang, w in weight.items() if lang not in full}
     return out
+
+
+def _weight(size: int, everything: int, alpha: float) -> int:
+    """(size / everything)^alpha as a whole number; size itself where alpha is 1.
+
+    In decimals, which are the same on any machine: the last bit of a `pow` of floats is not."""
+    if alpha == 1:
+        return size
+    with localcontext(prec=DIGITS + 10):
+        return int((Decimal(size) / everything) ** Decimal(str(alpha)) * 10**DIGITS)
 
 
 def shares(available: Mapping[str, int], taken: Mapping[str, int]) -> dict[str, float]:

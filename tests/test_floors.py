@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PIPELINE_FLOORS = [
     ["errors", "units", "digest"],
     ["text", "document", "programming"],
-    ["codes", "sampling", "ready"],
+    ["codes", "sampling", "ready", "holdout"],
     ["sources", "identifier", "tokenizer", "pack", "yamlsafe", "monitor"],
     ["stages", "encode", "vocabulary"],
     ["store"],

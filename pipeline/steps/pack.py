@@ -15,18 +15,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
 from pipeline.engine import Task
-from pipeline.pack import BIN_BITS, PackConfig, lay_rows, warm
+from pipeline.errors import InputError
+from pipeline.holdout import BIN_BITS
+from pipeline.pack import Lists, PackConfig, lay_rows, warm
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
+from pipeline.steps.lists import HINT, stream_of
 from pipeline.steps.partitions import rechecks
-from pipeline.steps.shuffle import RUN_TOKENS, SPLITS, Split, in_order, of_groups
+from pipeline.steps.shuffle import MERGED, RUN_DOCUMENTS, RUN_TOKENS, SPLITS, Split, lists_in, of_groups
 from pipeline.steps.source import marked
 from pipeline.steps.tokenizer import CONFIG, TOKENIZER, tokenizer_of
 from pipeline.store.files import write_bytes, write_json, write_table
@@ -39,7 +44,7 @@ FORMAT = "seedbed-packed"
 MODULE, SHUFFLE = "pipeline.steps.pack", "pipeline.steps.shuffle"
 COUNTS = ("rows", "documents", "cut", "tokens", "padding", "bytes", "words")
 SCATTER_FACTOR = 14  # bytes that scattering needs for each byte of text, if every byte is a token
-BIN = 150  # bytes that settling needs for each bin of a language
+BIN, CELL = 150, 80  # bytes that settling needs for each bin of a language, and for each document not yet added to it
 TOKEN, PIECE = 14, 400  # bytes that packing needs for each token, and for each document beside, or piece of it in a row
 NAME_BYTES = 200  # of a folder: file systems take 255
 
@@ -61,12 +66,13 @@ class PackWork:
 
     def phases(self) -> Iterator[list[Task]]:
         yield rechecks(self.step)
-        yield self._over_shards("survey")
+        ids = {"vocab_size": self._vocabulary.get_vocab_size(), "eos": special_ids(self._vocabulary)["eos"]}
+        yield self._over_shards("survey", config=self.config.model_dump(mode="json"), ids=ids)
         if self.step.marked("settle") is None:
             yield [self._settle()]
         warm()  # here, before workers would each compile the same
         yield self._over_shards("scatter")
-        if self._lot > 1:
+        if not self._split.in_place:
             yield self._gather()
         yield self._pack()
         if self.step.marked("close") is None:
@@ -77,19 +83,18 @@ class PackWork:
         return tokenizer_of(self.tokenizer)
 
     @cached_property
-    def _lot(self) -> int:
-        return Split.of(self.step).lot
+    def _split(self) -> Split:
+        return Split.of(self.step)
 
     def _arguments(self, **more: Any) -> dict[str, Any]:
         return {"folder": str(self.step.folder), "config": self.config.model_dump(mode="json"), **more}
 
-    def _over_shards(self, phase: str) -> list[Task]:
+    def _over_shards(self, phase: str, **more: Any) -> list[Task]:
         before = self.corpus.to_json()
-        ids = {"vocab_size": self._vocabulary.get_vocab_size(), "eos": special_ids(self._vocabulary)["eos"]}
         return [
             Task(
                 f"{SHUFFLE}:{phase}",
-                self._arguments(shard=shard.to_json(), before=before, ids=ids),
+                {"folder": str(self.step.folder), "shard": shard.to_json(), "before": before, **more},
                 memory=SCATTER_FACTOR * shard.bytes + PER_DOCUMENT * shard.rows,
                 documents=shard.rows,
             )
@@ -100,19 +105,32 @@ class PackWork:
     def _settle(self) -> Task:
         shards = self.corpus.shards
         langs = {lang for shard in shards for lang in marked(self.step, f"survey-{shard.key}")["langs"]}
-        bins = min(sum(shard.rows for shard in shards), len(langs) << BIN_BITS)
+        bins = min(sum(shard.rows for shard in shards), 2 * len(langs) << BIN_BITS)  # of documents in clusters, too
         arguments = self._arguments(shards=[shard.key for shard in shards])
-        return Task(f"{SHUFFLE}:settle", arguments, memory=BIN * bins)
+        pending = max(MERGED, bins) + max((shard.rows for shard in shards), default=0)
+        memory = BIN * bins + CELL * min(sum(shard.rows for shard in shards), pending)
+        return Task(f"{SHUFFLE}:settle", arguments, memory=memory)
 
     def _gather(self) -> list[Task]:
-        largest = max(shard.bytes for shard in self.corpus.shards)  # of a shard, at worst a token a byte
         out = []
         for lot, (tokens, documents) in self._scattered.items():
-            at_once = min(RUN_TOKENS + largest, tokens)
-            memory = TOKEN * at_once + PIECE * documents * at_once // max(tokens, 1)
+            # of a run: RUN_TOKENS and RUN_DOCUMENTS, or what the largest part of a shard is
+            largest, most = self._largest[lot]
+            tokens, rows = min(tokens, max(RUN_TOKENS, largest)), min(documents, max(RUN_DOCUMENTS, most))
             if self.step.marked(_gathered(lot)) is None:
-                arguments = {"folder": str(self.step.folder), "lot": lot}
+                arguments, memory = {"folder": str(self.step.folder), "lot": lot}, TOKEN * tokens + PIECE * rows
                 out.append(Task(f"{SHUFFLE}:gather", arguments, memory=memory, documents=documents))
+        return out
+
+    @cached_property
+    def _largest(self) -> Sizes:
+        """Of each lot the most tokens, and the most documents, that a shard has."""
+        out: dict[int, tuple[int, int]] = {}
+        for shard in self.corpus.shards:
+            mark = marked(self.step, _scattered(shard.key))
+            for lot, tokens in mark["tokens"].items():
+                largest, most = out.get(int(lot), (0, 0))
+                out[int(lot)] = max(largest, tokens), max(most, mark["documents"][lot])
         return out
 
     @cached_property
@@ -131,14 +149,21 @@ class PackWork:
 
     @cached_property
     def _groups(self) -> Sizes:
-        return self._scattered if self._lot == 1 else self._sizes(_gathered(lot) for lot in self._scattered)
+        return self._scattered if self._split.in_place else self._sizes(_gathered(lot) for lot in self._scattered)
 
     def _pack(self) -> list[Task]:
         pad, files, seq_len = special_ids(self._vocabulary)["pad"], self._files(), self.config.seq_len
+        tokens_in = str(self.corpus.steps[-1].folder) if self._split.in_place else None
         return [
             Task(
                 f"{MODULE}:pack",
-                self._arguments(group=group, files=files[group // self._lot], pad=pad),
+                self._arguments(
+                    group=group,
+                    where=list(self._split.where(group)),
+                    files=files[group // self._split.lot],
+                    tokens_in=tokens_in,
+                    pad=pad,
+                ),
                 memory=TOKEN * tokens + PIECE * (documents + tokens // seq_len) + WIDTH_BYTES * seq_len,
                 documents=documents,
             )
@@ -148,7 +173,7 @@ class PackWork:
 
     def _files(self) -> dict[int, list[str]]:
         """Where the documents of each lot lie, below the step's folder; without lots, those of each group."""
-        if self._lot > 1:
+        if not self._split.in_place:
             return {lot: sorted(marked(self.step, _gathered(lot))["files"]) for lot in self._scattered}
         out: dict[int, list[str]] = {}
         for mark in (marked(self.step, _scattered(shard.key)) for shard in self.corpus.shards):
@@ -206,15 +231,18 @@ def _packed(group: int) -> str:
     return f"pack-{group:06d}"
 
 
-def pack(folder: str, config: dict[str, Any], group: int, files: list[str], pad: int) -> dict[str, Any]:
-    """Task: lays the documents of a group into rows, in the order of their coins."""
-    step = Step(place(folder))
-    docs = pa.concat_tables([of_groups(step.folder / name, group) for name in files])
-    order = pc.sort_indices(docs.select(["coin", "id"]), [("coin", "ascending"), ("id", "ascending")])
-    docs = in_order(docs, order.to_numpy())
-    ids, lists = (docs.column(name).combine_chunks() for name in ("id", "tokens"))
-    laid = lay_rows(ids, lists, config["seq_len"], pad, config["mode"])
-    split, lang, part = Split.of(step).where(group)
+def pack(
+    folder: str, config: dict[str, Any], group: int, where: list[Any], files: list[str], tokens_in: str | None, pad: int
+) -> dict[str, Any]:
+    """Task: lays the documents of a group into rows, in the order of their coins. `where` is its split, language and
+    part; `tokens_in` the step that has the tokens, if they are not beside the documents."""
+    step, (split, lang, part) = Step(place(folder)), where
+    parts = [of_groups(step.folder / name, group) for name in files]
+    lists = lists_in(parts) if tokens_in is None else _in_place(parts, files, Step(place(tokens_in)))
+    docs = pa.concat_tables([part.select(["id", "coin", "length", "text_bytes", "words"]) for part in parts])
+    order = pc.sort_indices(docs, [("coin", "ascending"), ("id", "ascending")])
+    ids = docs.column("id").take(order).combine_chunks()
+    laid = lay_rows(ids, lists.take(order.to_numpy()), config["seq_len"], pad, config["mode"])
     path = step.folder / split / folder_of(lang) / f"{part:05d}.arrow"
     counts = {
         "rows": laid.rows.num_rows,
@@ -227,6 +255,18 @@ def pack(folder: str, config: dict[str, Any], group: int, files: list[str], pad:
     }
     step.mark(_packed(group), {"split": split, "lang": lang, **counts}, {path: write_table(path, laid.rows)})
     return {"documents": docs.num_rows, "bytes": counts["bytes"]}
+
+
+def _in_place(parts: list[pa.Table], files: list[str], step: Step) -> Lists:
+    """The token lists of these documents, where `encode` wrote them. Raises InputError if they are there no more."""
+    streams = [stream_of(step, PurePath(name).stem) for name in files]
+    of = np.repeat(np.arange(len(parts)), [part.num_rows for part in parts])
+    begins, lengths = (pa.concat_tables(parts).column(name).to_numpy() for name in ("begin", "length"))
+    sizes = np.array([-1 if stream is None else len(stream) for stream in streams])[of]
+    if len(wrong := np.flatnonzero((begins < 0) | (lengths < 0) | (begins + lengths > sizes))):
+        name = step.layer(PurePath(files[of[wrong[0]]]).stem)
+        raise InputError(f"{name} is not what it was when its tokens were counted", hint=HINT)
+    return Lists([stream for stream in streams if stream is not None], of, begins, lengths)
 
 
 def folder_of(lang: str) -> str:

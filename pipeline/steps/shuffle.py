@@ -1,20 +1,23 @@
 """The shuffle of packing: documents by group, where a group is a split, a language and a range of coins.
 
-    survey   each shard  -> scratch/survey/<shard>.arrow   tokens by language and bin of the holdout's coin
-    settle   once        -> scratch/split.json             which bins are held out, into how many parts a language goes
-    scatter  each shard  -> scratch/parts/<shard>.arrow    documents with their tokens, by group
-    gather   each lot    -> scratch/runs/<lot>-<n>.arrow   only where groups times shards are many: the documents of a
-                                                           LOT of groups out of all shards, in runs sorted by group
+    survey   each shard  -> scratch/survey/<shard>.arrow   of each document its coins, and where its tokens are
+    settle   once        -> scratch/split.json             what is held out, into how many parts a language goes
+    scatter  each shard  -> scratch/parts/<shard>.arrow    the same by group; of a large corpus with the tokens
+    gather   each lot    -> scratch/runs/<lot>-<n>.arrow   of a large corpus: the documents of a LOT of groups out of
+                                                           all shards with their tokens, in runs sorted by group
 
 Documents stand in the order of coin(seed, id): a part is a range of coins, so that no task holds more than one part,
-and the parts one after another are one shuffle of the language. Neither shards nor their order can matter. Without
-`gather` each group would be read from each shard: at 250 billion tokens nearly each document by a read of its own.
+and the parts one after another are one shuffle of the language. Neither shards nor their order can matter.
+
+Up to IN_PLACE tokens, token lists are read where `encode` wrote them, each from its place: the system keeps such files
+in memory once they were read. At 250 billion tokens that would be a read of the disk for nearly each document, and as
+many if each group were read from each shard: tokens are copied there twice, to be read a lot at a time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -24,28 +27,32 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.digest import coins
-from pipeline.pack import BIN_BITS, PackConfig, holdout_bins, partition_bits, taken, top_bits
-from pipeline.steps.lists import Ids, documents_of
+from pipeline.holdout import BIN_BITS, Cells, Held, hold_out, sums_of
+from pipeline.pack import Lists, PackConfig, partition_bits, top_bits
+from pipeline.steps.lists import Ids, documents_of, stream_of, tokens_of
+from pipeline.steps.source import marked
 from pipeline.store.files import FileInfo, read_json, read_table, write_json, write_table
 from pipeline.store.layers import Shard
 from pipeline.store.place import place
 from pipeline.store.step import Step
+from pipeline.text.coins import coins
 
 SPLITS = ("train", "valid")
-SUMS = {"tokens": "sum", "documents": "count"}  # of each lot in a shard, of each group in a lot
-MOST_READS = 100_000  # groups times shards: with more, lots are gathered first
+IN_PLACE = 1_000_000_000  # tokens, 4 GB: of more, each group would be read from all over the disk
 LOT = 64  # groups that are gathered together
-RUN_TOKENS = 16_000_000  # 64 MB, of which a run is made
+RUN_TOKENS, RUN_DOCUMENTS = 16_000_000, 1_000_000  # 64 MB, of which a run is made, or fewer of many documents
+MERGED = 1 << 20  # cells of surveys that are held before those of a bin and language are added up
 
 
 @dataclass(frozen=True)
 class Split:
-    """What `settle` found: for each language the bins held out, and by how many bits each split is parted."""
+    """What `settle` found: which bins are held out, and by how many bits each split of a language is parted."""
 
-    held: dict[str, list[int]]
+    alone: dict[str, list[int]]  # of each language, for documents in no cluster
+    clusters: list[int]
     bits: dict[str, dict[str, int]]  # {lang: {split: bits}}
     shards: list[str]
+    in_place: bool
 
     @classmethod
     def of(cls, step: Step) -> Split:
@@ -61,18 +68,23 @@ class Split:
 
     @property
     def lot(self) -> int:
-        """How many groups are gathered together; 1: none are, each is read from the shards' parts."""
-        return LOT if self.firsts()[-1] * len(self.shards) > MOST_READS else 1
+        """How many groups are gathered together; 1: none are."""
+        return 1 if self.in_place else LOT
 
-    def groups(self, langs: list[str], bins: np.ndarray, coin: np.ndarray) -> np.ndarray:
-        """(n,) int64: group of each document, by its language, its holdout bin and its coin."""
-        out = np.zeros(len(langs), np.int64)
+    def groups(self, docs: pa.Table) -> np.ndarray:
+        """(n,) int64: group of each document, as `survey` described them."""
+        langs = docs.column("lang").combine_chunks()
+        codes, names = langs.indices.to_numpy(), langs.dictionary.to_pylist()
+        bins, coin = docs.column("bin").to_numpy(), docs.column("coin").to_numpy()
+        clustered = docs.column("clustered").to_numpy()
+        valid = clustered & _among(self.clusters)[bins]
+        out = np.zeros(len(bins), np.int64)
         firsts = {name[:2]: first for name, first in zip(self.names(), self.firsts(), strict=False)}
-        names, codes = np.unique(np.array(langs, dtype=object), return_inverse=True)
         for code, lang in enumerate(names):
-            held = np.isin(bins, self.held[lang])
-            for split, meant in zip(SPLITS, (~held, held), strict=True):
-                here = (codes == code) & meant
+            mine = codes == code
+            valid |= mine & ~clustered & _among(self.alone[lang])[bins]
+            for split, meant in zip(SPLITS, (~valid, valid), strict=True):
+                here = np.flatnonzero(mine & meant)
                 out[here] = firsts[split, lang] + top_bits(coin[here], self.bits[lang][split])
         return out
 
@@ -83,57 +95,85 @@ class Split:
         return *self.names()[at][:2], group - firsts[at]
 
 
+def _among(bins: list[int]) -> np.ndarray:
+    """(2^BIN_BITS,) bool: whether a bin is one of these."""
+    out = np.zeros(1 << BIN_BITS, np.bool_)
+    out[bins] = True
+    return out
+
+
 def survey(
     folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str], ids: dict[str, int]
 ) -> dict[str, Any]:
-    """Task: counts the tokens of a shard by language and bin of the holdout's coin."""
-    step, here = Step(place(folder)), Shard(**shard)
+    """Task: looks at the tokens of a shard and tosses the coins of its documents."""
+    step, here, seed = Step(place(folder)), Shard(**shard), PackConfig(**config).seed
     docs = documents_of(here, before, Ids(**ids))
-    counts = docs.select(["lang", "length"]).append_column("bin", pa.array(_bins(docs, PackConfig(**config))))
-    counts = counts.group_by(["lang", "bin"]).aggregate([("length", "sum")])
+    names, clustered = docs.column("id"), np.zeros(docs.num_rows, np.bool_)
+    if "cluster" in docs.column_names:
+        cluster = docs.column("cluster").cast(pa.string())
+        names, clustered = pc.coalesce(cluster, names), cluster.is_valid().to_numpy()
+    bins = top_bits(coins(seed, names, before="holdout "), BIN_BITS)
+    docs = docs.select(["id", "lang", "text_bytes", "words", "begin", "length"])
+    docs = docs.set_column(1, "lang", docs.column("lang").dictionary_encode())
+    for name, values in (("bin", bins), ("clustered", clustered), ("coin", coins(seed, docs.column("id")))):
+        docs = docs.append_column(name, pa.array(values))
     path = step.scratch(f"survey/{here.key}.arrow")
-    step.mark(
-        f"survey-{here.key}", {"langs": sorted(set(docs.column("lang").to_pylist()))}, {path: write_table(path, counts)}
-    )
+    in_place = stream_of(Step(place(before[-1])), here.key) is not None
+    counts = {"langs": sorted(pc.unique(docs.column("lang")).to_pylist()), "in_place": in_place}
+    step.mark(f"survey-{here.key}", counts, {path: write_table(path, docs)})
     return {"documents": here.rows}
 
 
-def _bins(docs: pa.Table, config: PackConfig) -> np.ndarray:
-    """(n,) int64: bin of each document's holdout coin, which is that of its cluster where there is one."""
-    names = docs.column("id")
-    if "cluster" in docs.column_names:
-        names = pc.coalesce(docs.column("cluster").cast(pa.string()), names)
-    return top_bits(coins(config.seed, [f"holdout {name}" for name in names.to_pylist()]), BIN_BITS)
-
-
 def settle(folder: str, config: dict[str, Any], shards: list[str]) -> dict[str, Any]:
-    """Task: decides which bins of each language are held out, and into how many parts it is sorted."""
+    """Task: decides what is held out, and into how many parts each language is sorted."""
     step = Step(place(folder))
-    tokens: dict[str, Counter[int]] = {}
-    for key in shards:
-        for row in read_table(step.scratch(f"survey/{key}.arrow")).to_pylist():
-            tokens.setdefault(row["lang"], Counter())[row["bin"]] += row["length_sum"]
-    held, bits = {}, {}
-    for lang, bins in sorted(tokens.items()):
-        held[lang] = holdout_bins(bins, PackConfig(**config).quota(bins.total()))
-        valid = sum(bins[bin_] for bin_ in held[lang])
-        bits[lang] = {"train": partition_bits(bins.total() - valid), "valid": partition_bits(valid)}
+    marks = [marked(step, f"survey-{key}") for key in shards]
+    langs = sorted({lang for mark in marks for lang in mark["langs"]})
+    cells = _cells([step.scratch(f"survey/{key}.arrow") for key in shards], langs)
+    totals = dict(zip(*(column.tolist() for column in sums_of(cells.langs, cells.tokens)), strict=True))
+    quotas = {lang: PackConfig(**config).quota(tokens) for lang, tokens in totals.items()}
+    held = hold_out(cells, quotas)
+    in_place = sum(totals.values()) <= IN_PLACE and all(mark["in_place"] for mark in marks)
     path = step.scratch("split.json")
-    step.mark("settle", {}, {path: write_json(path, {"held": held, "bits": bits, "shards": shards})})
+    split = {**_named(held, totals, langs), "shards": shards, "in_place": in_place}
+    step.mark("settle", {}, {path: write_json(path, split)})
     return {}
 
 
-def scatter(
-    folder: str, config: dict[str, Any], shard: dict[str, Any], before: list[str], ids: dict[str, int]
-) -> dict[str, Any]:
-    """Task: writes a shard's documents sorted by group."""
+def _named(held: Held, totals: dict[int, int], langs: list[str]) -> dict[str, Any]:
+    """What is held out by the names of languages, and into how many parts each goes."""
+    bits = {
+        langs[code]: {"train": partition_bits(n - held.tokens[code]), "valid": partition_bits(held.tokens[code])}
+        for code, n in totals.items()
+    }
+    return {"alone": {langs[code]: bins for code, bins in held.alone.items()}, "clusters": held.clusters, "bits": bits}
+
+
+def _cells(surveys: Sequence[Path], langs: list[str]) -> Cells:
+    """Tokens of all shards by bin, language and whether their documents are in clusters."""
+    code = {lang: i for i, lang in enumerate(langs)}
+    parts, count = [Cells(*np.zeros((4, 0), np.int64))], 0
+    for path in surveys:
+        docs = read_table(path, ["lang", "bin", "clustered", "length"])
+        bins, clustered, lengths = (docs.column(name).to_numpy() for name in ("bin", "clustered", "length"))
+        here = docs.column("lang").combine_chunks()
+        codes = np.array([code[lang] for lang in here.dictionary.to_pylist()], np.int64)[here.indices.to_numpy()]
+        parts.append(Cells(bins, codes, clustered, lengths))
+        count += docs.num_rows
+        if count > max(MERGED, len(parts[0].bins)):
+            parts, count = [Cells.joined(parts)], 0
+    return Cells.joined(parts)
+
+
+def scatter(folder: str, shard: dict[str, Any], before: list[str]) -> dict[str, Any]:
+    """Task: writes what the survey found of a shard's documents by group; of a large corpus their tokens, too."""
     step, here = Step(place(folder)), Shard(**shard)
-    docs, settings, split = documents_of(here, before, Ids(**ids)), PackConfig(**config), Split.of(step)
-    coin = coins(settings.seed, docs.column("id").to_pylist())
-    groups = split.groups(docs.column("lang").to_pylist(), _bins(docs, settings), coin)
-    docs = docs.select(["id", "tokens", "text_bytes", "words", "length"])
-    docs = docs.append_column("group", pa.array(groups)).append_column("coin", pa.array(coin))
-    docs = in_order(docs, np.argsort(groups, kind="stable"))
+    docs, split = read_table(step.scratch(f"survey/{here.key}.arrow")), Split.of(step)
+    groups = split.groups(docs)
+    order = np.argsort(groups, kind="stable")
+    lists = None if split.in_place else Lists.of(tokens_of(here, before))
+    docs = docs.select(["id", "text_bytes", "words", "begin", "length", "coin"])
+    docs = in_order(docs.append_column("group", pa.array(groups)), lists, order)
     path = step.scratch(f"parts/{here.key}.arrow")
     step.mark(f"scatter-{here.key}", _sums(docs, split.lot), {path: write_table(path, docs)})
     return {"documents": here.rows}
@@ -141,19 +181,23 @@ def scatter(
 
 def _sums(docs: pa.Table, lot: int) -> dict[str, dict[str, int]]:
     """{"tokens": {lot: tokens}, "documents": {lot: documents}} of the documents of each lot of groups."""
-    lots = pa.table({"lot": docs.column("group").to_numpy() // lot, "length": docs.column("length")})
-    sums = lots.group_by("lot").aggregate([("length", "sum"), ("length", "count")]).to_pylist()
-    return {what: {str(row["lot"]): row[f"length_{how}"] for row in sums} for what, how in SUMS.items()}
+    lots, lengths = docs.column("group").to_numpy() // lot, docs.column("length").to_numpy()
+    out = {}
+    for what, numbers in (("tokens", lengths), ("documents", np.ones(len(lots), np.int64))):
+        keys, sums = sums_of(lots, numbers)
+        out[what] = dict(zip(map(str, keys.tolist()), sums.tolist(), strict=True))
+    return out
 
 
 def gather(folder: str, lot: int) -> dict[str, Any]:
-    """Task: brings the documents of a lot of groups together, in runs of about RUN_TOKENS, each sorted by group."""
+    """Task: brings the documents of a lot of groups together, in runs, each sorted by group."""
     step = Step(place(folder))
     files: dict[Path, FileInfo] = {}
     tokens: Counter[str] = Counter()
     documents: Counter[str] = Counter()
-    for number, docs in enumerate(_runs(step, lot * LOT)):
-        docs = in_order(docs, np.argsort(docs.column("group").to_numpy(), kind="stable"))
+    for number, parts in enumerate(_runs(step, lot * LOT)):
+        docs, lists = pa.concat_tables([part.drop_columns("tokens") for part in parts]), lists_in(parts)
+        docs = in_order(docs, lists, np.argsort(docs.column("group").to_numpy(), kind="stable"))
         path = step.scratch(f"runs/{lot:06d}-{number:04d}.arrow")
         files[path] = write_table(path, docs)
         sums = _sums(docs, 1)
@@ -163,24 +207,32 @@ def gather(folder: str, lot: int) -> dict[str, Any]:
     return {"documents": documents.total()}
 
 
-def _runs(step: Step, group: int) -> Iterator[pa.Table]:
-    """The documents of LOT groups from `group` on, out of the shards' parts, some 64 MB of tokens at once."""
-    parts, tokens = [], 0
+def _runs(step: Step, group: int) -> Iterator[list[pa.Table]]:
+    """The documents of LOT groups from `group` on, out of the shards' parts: RUN_TOKENS and RUN_DOCUMENTS at most, or
+    what one shard has of them."""
+    parts, tokens = list[pa.Table](), 0
     for key in Split.of(step).shards:
-        parts.append(of_groups(step.scratch(f"parts/{key}.arrow"), group, LOT))
-        tokens += pc.sum(parts[-1].column("length")).as_py() or 0
-        if tokens >= RUN_TOKENS:
-            yield pa.concat_tables(parts)
+        part = of_groups(step.scratch(f"parts/{key}.arrow"), group, LOT)
+        more = pc.sum(part.column("length")).as_py() or 0
+        documents = sum(part.num_rows for part in parts)
+        if parts and (tokens + more > RUN_TOKENS or documents + part.num_rows > RUN_DOCUMENTS):
+            yield parts
             parts, tokens = [], 0
-    if tokens:
-        yield pa.concat_tables(parts)
+        if part.num_rows:
+            parts, tokens = [*parts, part], tokens + more
+    if parts:
+        yield parts
 
 
-def in_order(docs: pa.Table, rows: np.ndarray) -> pa.Table:
-    """These rows of `docs`, in one chunk."""
-    at = docs.column_names.index("tokens")
-    lists = taken(docs.column("tokens").combine_chunks(), rows)
-    return docs.remove_column(at).take(pa.array(rows)).combine_chunks().add_column(at, "tokens", lists)
+def lists_in(parts: Sequence[pa.Table]) -> Lists:
+    """The token lists of documents that have them beside."""
+    return Lists.of([lists for part in parts for lists in part.column("tokens").chunks])
+
+
+def in_order(docs: pa.Table, lists: Lists | None, rows: np.ndarray) -> pa.Table:
+    """These rows of `docs`, in one chunk, with their tokens where there are any."""
+    docs = docs.take(pa.array(rows)).combine_chunks()
+    return docs if lists is None else docs.append_column("tokens", lists.take(rows).joined())
 
 
 def of_groups(path: Path, group: int, count: int = 1) -> pa.Table:

@@ -9,8 +9,8 @@
 Rows of a thousand files cost little more than of one: what is to be read is worked out for all together, and each run
 of neighbours is one call of the system. Files are those of `write_table`: one record batch, so each buffer of a column
 lies in one piece. Where it lies is learnt once (`layout_of`) and kept as a few numbers. Columns without nulls only: of
-fixed width, of strings, of lists of numbers, of booleans. Raises InputError where a file is shorter than it was when it
-was written.
+fixed width, of strings, of lists of numbers, of booleans; others are refused. Raises InputError where a file is shorter
+than it was when it was written.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ def _column(column: pa.ChunkedArray, begin: int) -> Column:
         return Column(0, 0, 0)
     if column.num_chunks != 1 or column.null_count:
         raise ValueError(f"a column of {column.type} is in pieces or has nulls")
+    if not _is_known(column.type) or (_is_list(column.type) and column.chunk(0).values.null_count):
+        raise ValueError(f"rows of {column.type} cannot be read by their place, or hold nulls")
     places = [buffer.address - begin if buffer is not None else 0 for buffer in column.chunk(0).buffers()]
     # validity, values; or validity, offsets, values; or validity, offsets, and validity and values of the items
     return Column(places[1], places[-1], column.chunk(0).buffers()[-1].size)
@@ -172,7 +174,7 @@ class RowFiles:
         data = pa.py_buffer(self._bytes(which, places, (stops - starts) * width))
         ends = np.append(0, np.cumsum(stops - starts)).astype(_offset_type(field.type))
         buffers = [None, pa.py_buffer(ends)]
-        if not pa.types.is_large_list(field.type):
+        if not _is_list(field.type):
             return pa.Array.from_buffers(field.type, len(rows), [*buffers, data])
         items = pa.Array.from_buffers(field.type.value_type, int(ends[-1]), [None, data])
         return pa.Array.from_buffers(field.type, len(rows), buffers, children=[items])
@@ -270,14 +272,27 @@ class RowFile:
         return self._file.search(0, name, bounds)
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _is_known(kind: pa.DataType) -> bool:
+    """Whether the buffers of a column say where a row of it lies: of one width, text, lists of numbers."""
+    if _is_list(kind):
+        return pa.types.is_primitive(kind.value_type) and not pa.types.is_boolean(kind.value_type)
+    texts = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    return pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind) or kind in texts
+
+
 def _is_wide(kind: pa.DataType) -> bool:
     """Whether its values have offsets."""
     return not pa.types.is_primitive(kind) and not pa.types.is_fixed_size_binary(kind)
 
 
 def _offset_type(kind: pa.DataType) -> type[np.int32] | type[np.int64]:
-    return np.int32 if pa.types.is_string(kind) or pa.types.is_binary(kind) else np.int64
+    narrow = pa.types.is_string(kind) or pa.types.is_binary(kind) or pa.types.is_list(kind)
+    return np.int32 if narrow else np.int64
 
 
 def _item_width(kind: pa.DataType) -> int:
-    return int(kind.value_type.byte_width) if pa.types.is_large_list(kind) else 1
+    return int(kind.value_type.byte_width) if _is_list(kind) else 1

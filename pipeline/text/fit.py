@@ -116,3 +116,11 @@ def lay(stream: np.ndarray, begins: np.ndarray, lengths: np.ndarray, places: np.
         begin, place = np.uint64(begins[i]), np.uint64(places[i])
         for k in range(np.uint64(lengths[i])):
             out[place + k] = stream[begin + k]
+
+
+@kernel
+def pad_rows(rows: np.ndarray, width: int, filled: np.ndarray, pad: int) -> None:
+    """Writes `pad` behind the first filled[r] tokens of each row r; rows end to end, int32."""
+    for r in range(len(filled)):
+        for k in range(r * width + filled[r], (r + 1) * width):
+            rows[k] = pad

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.digest import digest
-from pipeline.pack import PackConfig, holdout_bins, lay_rows, partition_bits, row_count, row_schema, taken, top_bits
+from pipeline.pack import LISTS, Lists, PackConfig, lay_rows, partition_bits, row_count, row_schema, top_bits
 
 PAD, EOS = 3, 2
 MODES = ["concat", "best_fit"]
@@ -17,7 +17,7 @@ DOCUMENTS = st.lists(st.lists(st.integers(4, 9), max_size=12).map(lambda ids: [*
 
 def rows_of(documents: list[list[int]], seq_len: int, mode: str = "concat") -> pa.Table:
     ids = pa.array([f"d{i}" for i in range(len(documents))])
-    table = lay_rows(ids, pa.array(documents, pa.list_(pa.int32())), seq_len, PAD, mode).rows
+    table = lay_rows(ids, Lists.of([pa.array(documents, LISTS)]), seq_len, PAD, mode).rows
     table.validate(full=True)
     return table
 
@@ -92,7 +92,7 @@ def test_rows_worked_by_hand(documents, rows):
 
 
 def test_nothing_makes_no_rows():
-    table = lay_rows(pa.array([], pa.string()), pa.array([], pa.list_(pa.int32())), 4, PAD).rows
+    table = lay_rows(pa.array([], pa.string()), Lists.of([]), 4, PAD).rows
     assert table.num_rows == 0 and table.schema == row_schema(4)
 
 
@@ -101,7 +101,7 @@ def test_nothing_makes_no_rows():
 
 def laid(documents: list[list[int]], seq_len: int, mode: str):
     ids = pa.array([f"d{i}" for i in range(len(documents))])
-    return lay_rows(ids, pa.array(documents, pa.list_(pa.int32())), seq_len, PAD, mode)
+    return lay_rows(ids, Lists.of([pa.array(documents, LISTS)]), seq_len, PAD, mode)
 
 
 def pieces_of(table: pa.Table, seq_len: int) -> list[tuple[int, int, int, int, int]]:
@@ -213,46 +213,31 @@ def test_rows_are_those_of_this_version(mode, pinned):
 
 def test_the_mode_is_the_recipe_s_and_nothing_else_was_added():
     parameters = {"seq_len": 512, "mode": "concat", "holdout": 0.01, "holdout_tokens": 2000, "seed": 0}
-    assert (PackConfig().parameters(), PackConfig.version) == (parameters, 2)  # another one packs all corpora again
+    assert (PackConfig().parameters(), PackConfig.version) == (parameters, 3)  # another one packs all corpora again
 
 
 @settings(deadline=None)
-@given(documents=DOCUMENTS, data=st.data())
-def test_lists_are_taken_as_pyarrow_takes_them(documents, data):
-    lists = pa.array([[0], *documents], pa.list_(pa.int32())).slice(1)
-    rows = np.array(data.draw(st.lists(st.integers(0, len(documents) - 1))), np.int64)
-    assert taken(lists, rows).to_pylist() == lists.take(pa.array(rows)).to_pylist()
+@given(parts=st.lists(DOCUMENTS, max_size=3), data=st.data())
+def test_lists_are_taken_as_pyarrow_takes_them(parts, data):
+    arrays = [pa.array([[0], *documents], LISTS).slice(1) for documents in parts]
+    lists = pa.chunked_array(arrays, LISTS)
+    rows = np.array(data.draw(st.lists(st.integers(0, len(lists) - 1)) if len(lists) else st.just([])), np.int64)
+    assert Lists.of(arrays).take(rows).joined().to_pylist() == lists.take(pa.array(rows)).to_pylist()
 
 
-# The holdout
-
-
+@pytest.mark.parametrize("mode", MODES)
 @settings(deadline=None)
-@given(
-    tokens=st.dictionaries(st.integers(0, 65535), st.integers(1, 1000), max_size=20),
-    quota=st.floats(0, 5000),
-)
-def test_the_holdout_is_never_more_than_half_and_stops_at_its_quota(tokens, quota):
-    held = holdout_bins(tokens, quota)
-    sizes = [tokens[bin_] for bin_ in held]
-    assert sum(sizes) * 2 <= sum(tokens.values())
-    assert not held or sum(sizes[:-1]) < quota  # the last one was still needed
-    assert held == sorted(held)
+@given(documents=DOCUMENTS, seq_len=st.integers(1, 9), cut=st.integers(0, 9), data=st.data())
+def test_rows_are_the_same_wherever_the_lists_lie(mode, documents, seq_len, cut, data):
+    """In streams of their own, and in another order there."""
+    order = data.draw(st.permutations(range(len(documents))))
+    there = [documents[i] for i in order]
+    lists = Lists.of([pa.array(part, LISTS) for part in (there[:cut], there[cut:])]).take(np.argsort(order))
+    ids = pa.array([f"d{i}" for i in range(len(documents))])
+    assert lay_rows(ids, lists, seq_len, PAD, mode).rows.equals(rows_of(documents, seq_len, mode))
 
 
-@pytest.mark.parametrize(
-    ("tokens", "quota", "held"),
-    [
-        ({5: 100}, 10, []),  # the only document is trained on
-        ({5: 100, 9: 100}, 10, [5]),  # exactly half may go
-        ({5: 101, 9: 100}, 10, [9]),  # a little more may not
-        ({1: 10, 2: 10, 3: 980}, 10, [1]),  # met at the quota
-        ({1: 10, 2: 10, 3: 980}, 10.5, [1, 2]),
-        ({1: 10, 2: 990}, 0, []),
-    ],
-)
-def test_holdouts_worked_by_hand(tokens, quota, held):
-    assert holdout_bins(tokens, quota) == held
+# The quota of the holdout
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ COLUMNS = {
     "id": st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
     "first": st.booleans(),
     "shingles": st.lists(st.integers(0, 2**64 - 1), max_size=4),
+    "tokens": st.lists(st.integers(0, 2**31 - 1), max_size=4),
 }
 SCHEMA = pa.schema(
     [
@@ -35,6 +36,7 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("first", pa.bool_()),
         ("shingles", pa.large_list(pa.uint64())),
+        ("tokens", pa.list_(pa.int32())),
     ]
 )
 ROWS = st.lists(st.fixed_dictionaries(COLUMNS), max_size=20)
@@ -56,6 +58,24 @@ def test_rows_taken_are_those_of_the_table(folder, rows, data):
         assert file.slice(0, len(rows)).equals(table)
     with RowFile(folder / "t.arrow", ["id"]) as file:
         assert file.take(some).column_names == ["id"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([["a"], ["b"]], pa.list_(pa.string())),
+        ([[True], []], pa.list_(pa.bool_())),
+        ([[1, None], []], pa.list_(pa.int32())),
+        ([[1, 2], [3, 4]], pa.list_(pa.int32(), 2)),
+        ([{"x": 1}, {"x": 2}], pa.struct([("x", pa.int8())])),
+        (["a", "b"], pa.dictionary(pa.int8(), pa.string())),
+        (["a", "b"], pa.string_view()),
+    ],
+)
+def test_columns_whose_rows_have_no_place_of_their_own_are_refused(tmp_path, values, kind):
+    write_table(tmp_path / "t.arrow", pa.table({"x": pa.array(values, kind)}))
+    with pytest.raises(InputError, match=r"t\.arrow.*cannot be read by their place"):
+        RowFile(tmp_path / "t.arrow")
 
 
 def test_rows_far_apart_and_near_are_the_same_rows(tmp_path):
@@ -103,7 +123,7 @@ def test_rows_of_many_files_are_those_of_their_tables(folder, tables, data):
     with RowFiles(paths) as files:
         wanted = [made[at].slice(row, 1).to_pylist()[0] for at, row in some]
         assert files.take(which, rows).to_pylist() == wanted
-        lengths = [len(row["id"].encode()) + 8 * len(row["shingles"]) for row in wanted]
+        lengths = [len(r["id"].encode()) + 8 * len(r["shingles"]) + 4 * len(r["tokens"]) for r in wanted]
         assert files.sizes(which, rows).tolist() == lengths
 
 

@@ -28,6 +28,14 @@ def test_budgets_worked_by_hand():
     assert budgets({"a": 400, "b": 100, "c": 4}, total=128, alpha=0.5) == {"a": 82, "b": 41, "c": 4}
 
 
+def test_budgets_are_whole_numbers_all_the_way():
+    # 10^16 + 1 is no float, nor are two thirds of the total
+    available = {"a": 10**18, "b": 2 * 10**18}
+    assert budgets(available, 3 * (10**16 + 1), 1) == {"a": 10**16 + 1, "b": 2 * (10**16 + 1)}
+    # roots of 9 and 16 go as 3 : 4 exactly, and of 700 bytes none is lost
+    assert budgets({"a": 9 * 10**6, "b": 16 * 10**6}, 700, 0.5) == {"a": 300, "b": 400}
+
+
 @pytest.mark.parametrize(("alpha", "taken"), [(1, {"a": 90, "b": 10}), (0, {"a": 50, "b": 50})])
 def test_alpha_1_is_natural_and_0_is_even(alpha, taken):
     assert budgets({"a": 9000, "b": 1000}, 100, alpha) == taken

@@ -10,11 +10,13 @@ import pytest
 from pipeline import pack as packing
 from pipeline.config import Config, RunSettings
 from pipeline.digest import coin
+from pipeline.engine import perform
 from pipeline.errors import InputError
 from pipeline.pack import PackConfig
 from pipeline.progress import talk
 from pipeline.run import run
 from pipeline.sources.jsonl import Jsonl
+from pipeline.steps import pack as pack_step
 from pipeline.steps import shuffle
 from pipeline.steps.base import Corpus
 from pipeline.steps.encode import EncodeWork
@@ -142,7 +144,7 @@ def test_a_killed_packing_ends_as_an_unbroken_one(tmp_path, tokenizer, made, fit
     assert sealed(killed.step) == sealed((made if config is CONFIG else fitted).step)
 
 
-@pytest.mark.parametrize(("kind", "column"), [("survey", "length_sum"), ("parts", "length")])
+@pytest.mark.parametrize(("kind", "column"), [("survey", "length"), ("parts", "length")])
 def test_a_file_on_the_way_that_was_changed_is_made_again(tmp_path, tokenizer, made, kind, column):
     killed = packed(tmp_path, tokenizer)
     make(killed, stop_after=8 if kind == "survey" else 19)  # surveyed; settled and scattered, too
@@ -156,7 +158,7 @@ def test_a_file_on_the_way_that_was_changed_is_made_again(tmp_path, tokenizer, m
 
 
 def test_lots_that_are_gathered_first_move_no_byte(tmp_path, tokenizer, made, monkeypatch):
-    monkeypatch.setattr(shuffle, "MOST_READS", 0)
+    monkeypatch.setattr(shuffle, "IN_PLACE", 0)
     monkeypatch.setattr(shuffle, "LOT", 3)
     monkeypatch.setattr(shuffle, "RUN_TOKENS", 500)
     work = packed(tmp_path, tokenizer)
@@ -166,6 +168,59 @@ def test_lots_that_are_gathered_first_move_no_byte(tmp_path, tokenizer, made, mo
     again = PackWork(work.step, CONFIG, tokenizer, work.corpus)  # another process
     make(again)
     assert sealed(again.step) == sealed(made.step)
+
+
+def test_a_bin_held_out_for_others_is_not_for_clusters_and_the_other_way_round():
+    bits = {lang: {"train": 0, "valid": 0} for lang in ("en", "fr")}  # groups: train en, train fr, valid en, valid fr
+    split = shuffle.Split(alone={"en": [3], "fr": []}, clusters=[5], bits=bits, shards=[], in_place=True)
+    rows = [("en", 3, False), ("en", 3, True), ("fr", 3, False), ("en", 5, False), ("en", 5, True), ("fr", 5, True)]
+    langs, bins, clustered = zip(*rows, strict=True)
+    lang = pa.array(langs).dictionary_encode()
+    coin = pa.array([0] * len(rows), pa.uint64())
+    docs = pa.table({"lang": lang, "bin": pa.array(bins), "clustered": pa.array(clustered), "coin": coin})
+    assert split.groups(docs).tolist() == [2, 0, 1, 0, 2, 3]
+
+
+def test_lists_that_changed_since_they_were_counted_are_refused(tmp_path, tokenizer):
+    work = packed(tmp_path, tokenizer)
+    make(work, stop_after=19)  # surveyed, settled, scattered
+    path = work.corpus.steps[-1].layer(work.corpus.shards[3].key)
+    table = read_table(path)
+    shorter = pa.array([ids[-1:] for ids in table.column("tokens").to_pylist()], pa.list_(pa.int32()))
+    write_table(path, pa.table({**columns(table), "tokens": shorter}))
+    with pytest.raises(InputError, match=r"00003\.arrow is not what it was.*verify|verify"):
+        make(PackWork(work.step, CONFIG, tokenizer, work.corpus))
+
+
+@pytest.mark.parametrize("long", [0, 1, 40])
+def test_a_run_is_never_more_than_its_task_said(tmp_path, tokenizer, monkeypatch, long):
+    """Documents of some tokens, and one of many: neither says how many of the others are held at once."""
+    monkeypatch.setattr(shuffle, "IN_PLACE", 0)
+    monkeypatch.setattr(shuffle, "LOT", 3)
+    for module in (shuffle, pack_step):
+        monkeypatch.setattr(module, "RUN_TOKENS", 300)
+        monkeypatch.setattr(module, "RUN_DOCUMENTS", 12)
+    rows = documents({"en": 90})
+    for row in rows:
+        row["text"] = "a"
+    rows[long]["text"] = "All human beings. " * 500
+    work = packed(tmp_path, tokenizer, corpus=corpus_of(tmp_path, rows, per_shard=9))
+    held: list[tuple[int, int]] = []
+    runs = shuffle._runs
+
+    def watched(folder, group):
+        for parts in runs(folder, group):
+            held.append((sum(sum(part.column("length").to_pylist()) for part in parts), sum(map(len, parts))))
+            yield parts
+
+    monkeypatch.setattr(shuffle, "_runs", watched)
+    for tasks in work.phases():
+        for task in tasks:
+            held.clear()
+            perform(task)
+            stated = task.memory
+            assert all(pack_step.TOKEN * tokens + pack_step.PIECE * n <= stated for tokens, n in held)
+            assert task.name != "gather" or held  # else nothing was told
 
 
 def test_the_holdout_takes_the_smallest_coins_until_its_quota_is_met(made):
@@ -193,6 +248,33 @@ def test_a_cluster_is_held_out_whole_or_not_at_all(tmp_path, tokenizer):
     trained = {cluster_of[name] for name in order(work, "train", "en")}
     held = {cluster_of[name] for name in order(work, "valid", "en")}
     assert trained and held and not trained & held
+
+
+@pytest.mark.parametrize("lots", [False, True])
+def test_a_cluster_of_many_languages_is_on_one_side(tmp_path, tokenizer, monkeypatch, lots):
+    """Of 60, 20, 1 and 9 documents in four languages two thirds are in clusters, of up to four languages."""
+    if lots:
+        monkeypatch.setattr(shuffle, "IN_PLACE", 0)
+    by_lang = [[row["id"] for row in documents({lang: count})] for lang, count in COUNTS.items()]
+    cluster_of = {name: f"cluster {i}" for ids in by_lang for i, name in enumerate(ids) if i % 3}
+    corpus = corpus_of(tmp_path, documents(COUNTS))
+    corpus = columns_over(tmp_path, corpus, "cluster", lambda row: cluster_of.get(row["id"]))
+    sides = []
+    for seed in range(4):
+        config = PackConfig(seq_len=32, holdout=0.2, seed=seed)
+        encoded = EncodeWork(step(tmp_path, "encode"), tokenizer, corpus)
+        if not encoded.step.sealed:
+            make(encoded)
+        work = PackWork(step(tmp_path, f"packed{seed}"), config, tokenizer, corpus.then(encoded.step))
+        make(work)
+        found = {
+            split: {cluster_of.get(name) for lang in COUNTS for name in order(work, split, lang)} - {None}
+            for split in ("train", "valid")
+        }
+        assert not found["train"] & found["valid"]
+        sides += [len(found["train"]) > 0, len(found["valid"]) > 0]
+        assert len(order(work, "train", "zh-hans")) == 1  # the only document is trained on, and so is its cluster
+    assert sum(sides) > 5  # else nothing was told
 
 
 def test_best_fit_cuts_no_document_that_fits_in_a_row(fitted):
