@@ -191,7 +191,7 @@ def run(out: Path, data: Path, args: argparse.Namespace) -> dict:
     shutil.rmtree(folder, ignore_errors=True)
     config.write_text(
         f"run: {{workdir: {folder}, memory: {args.memory}, workers: {args.workers}}}\n"
-        f"sources:\n  - jsonl: {{name: made, path: '{data}/*.jsonl.zst', lang: und, max_document: 1GB}}\n"
+        f"sources:\n  - jsonl: {{name: made, path: '{data}/*.jsonl.zst', lang: und}}\n"
         f"tokenizer: {{vocab_size: {args.vocab_size}, sample: 1TB}}\n"
     )
     process = subprocess.Popen([sys.executable, "-m", "pipeline.cli", "run", str(config), "-q"])
@@ -206,7 +206,8 @@ def run(out: Path, data: Path, args: argparse.Namespace) -> dict:
     watch.join()
     if process.poll() is None:
         process.send_signal(signal.SIGINT)  # what comes after is no part of this
-        process.wait()
+    if process.wait() and not list(folder.glob("*-tokenizer-*/manifest.json")):
+        sys.exit("the run failed")
     told = {"wall": round(seconds, 1), "cpu": round(cpu, 1), "anonymous": watch.anonymous, "disk": watch.disk}
     told |= {"proportional": watch.proportional, "load": os.getloadavg()[0], "steps": _steps(folder)}
     if not args.keep:
