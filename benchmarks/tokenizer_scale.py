@@ -19,7 +19,6 @@ import json
 import math
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -205,7 +204,7 @@ def run(out: Path, data: Path, args: argparse.Namespace) -> dict:
     watch.stop.set()
     watch.join()
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)  # what comes after is no part of this
+        process.terminate()  # what comes after is no part of this; a job in the background may not hear Ctrl-C
     if process.wait() and not list(folder.glob("*-tokenizer-*/manifest.json")):
         sys.exit("the run failed")
     told = {"wall": round(seconds, 1), "cpu": round(cpu, 1), "anonymous": watch.anonymous, "disk": watch.disk}
