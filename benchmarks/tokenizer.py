@@ -204,7 +204,11 @@ def main() -> None:
     if args.training:
         import tokenizer_training as training
 
-        of_training = {"corpora": [str(corpus) for corpus in args.corpora], "sizes": training.SIZES}
+        of_training = {
+            "corpora": [str(corpus) for corpus in args.corpora],
+            "sizes": training.SIZES,
+            "settings": training.USUAL,
+        }
         rows += training.run(argparse.Namespace(**of_training, rounds=1, alone=False))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")

@@ -21,7 +21,7 @@ from pipeline.text.bpe import MOST_MERGES, Merges
 from pipeline.text.buffers import buffers
 from pipeline.text.encoding import Words
 from pipeline.text.token_cache import TokenCache
-from pipeline.tokenizer import byte_chars, special_ids, untrained
+from pipeline.tokenizer import byte_chars, merge_pairs, special_ids, untrained
 
 MOST = 2**31 - 1  # bytes of a text, tokens of a shard (the offsets of its lists have 32 bits), and a token's id
 Lists = tuple[np.ndarray, np.ndarray]  # edges (n + 1,) int64 and all tokens, int32
@@ -93,7 +93,7 @@ def _merges(tokenizer: Tokenizer) -> Merges | None:
     # tokens that are not special are looked for in the text before it is cut
     only_special = all(token["special"] for token in content["added_tokens"])
     chars = byte_chars()
-    pairs = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
+    pairs = merge_pairs(model)
     named = {*chars, *(token for a, b in pairs for token in (a, b, a + b))}
     # of two tokens with one id the library writes down one, so that the merges of the other are without it
     known = len(pairs) <= MOST_MERGES and vocab.keys() >= named

@@ -11,7 +11,7 @@ a token that spells a special one: `</s>` written in a document stays four chara
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -188,6 +188,11 @@ def byte_chars() -> list[str]:
     seen = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     unseen = [byte for byte in range(256) if byte not in seen]
     return [chr(byte) if byte in seen else chr(0x100 + unseen.index(byte)) for byte in range(256)]
+
+
+def merge_pairs(model: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The merges of the `model` of a tokenizer.json, which writes each as a list, or in older files as "left right"."""
+    return [tuple(pair if isinstance(pair, list) else pair.split(" ")) for pair in model["merges"]]
 
 
 def load(path: Path) -> Tokenizer:

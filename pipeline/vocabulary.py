@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from pipeline.tokenizer import byte_chars
+from pipeline.tokenizer import byte_chars, merge_pairs
 
 KINDS = ("digits", "repeated", "invisible", "mixed", "broken")
 DIGITS = 5  # of a number or a date that was learned by heart
@@ -121,7 +121,7 @@ def shortened(tokenizer: Tokenizer, size: int) -> Tokenizer:
     gets smaller than what no merge makes. Only for BPE."""
     content = json.loads(tokenizer.to_str())
     model = content["model"]
-    pairs = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in model["merges"]]
+    pairs = merge_pairs(model)
     made = list(dict.fromkeys("".join(pair) for pair in sorted(pairs, key=lambda pair: _born(model["vocab"], pair))))
     away = set(made[max(0, size - (len(model["vocab"]) - len(made))) :])
     model["vocab"] = {token: id_ for token, id_ in model["vocab"].items() if token not in away}
@@ -129,7 +129,7 @@ def shortened(tokenizer: Tokenizer, size: int) -> Tokenizer:
     return _ready(content)
 
 
-def _born(vocab: dict[str, int], pair: tuple[str, ...]) -> int:
+def _born(vocab: dict[str, int], pair: tuple[str, str]) -> int:
     """Ids rise as tokens are made; a merge may be written down later, where it was made once more."""
     return vocab["".join(pair)]
 

@@ -207,7 +207,7 @@ def sample_shard(folder: str, at: int, dedup_lines: bool) -> dict[str, Any]:
     shard = sampling.shards[at]
     taken = drawn(shard, sampling.before, ["lang", "text"], sampling.share, sampling.seed)
     path = sample_file(step, shard.key)
-    files = {path: write_table(path, taken)}
+    files = {path: write_table(path, taken, compression="zstd")}  # read once more: a third of the text
     lines, more = write_keys(step, shard.key, taken) if dedup_lines else (0, {})
     longest = pc.max(pc.binary_length(taken.column("text"))).as_py() or 0
     step.mark(sample_mark(shard.key), {"sample": _by_language(taken), "lines": lines, "longest": longest}, files | more)

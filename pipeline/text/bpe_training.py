@@ -82,8 +82,9 @@ def _learned(s: State) -> Learned:
 def bytes_to_learn(pieces: PieceCounts, vocab_size: int = BLOOM) -> int:
     """Memory that `learn` needs beside the pieces, at most.
 
-    35 bytes for each symbol (a byte of a piece), 60 for each piece, 312 for each token, 60 MB, and 32 for each place of
-    the most frequent pair. Text takes some 20 for a symbol; the rest is for pieces of many different pairs."""
+    35 bytes for each symbol (a byte of a piece), 60 for each piece, 312 for each token, 32 for each place of the most
+    frequent pair, 6 for each byte of the longest piece, and 61 MB. Text takes some 20 for a symbol; the rest is for
+    pieces of many different pairs."""
     symbols, longest = len(pieces.data), int(np.diff(pieces.edges).max(initial=0))
     tokens = min(vocab_size, 512 + symbols)
     lots = most_lots(symbols, tokens)

@@ -16,8 +16,9 @@ import numpy as np
 
 from pipeline.text.bpe import SHORT, Merges, heap_for, merged, short_keys
 from pipeline.text.compiling import kernel
+from pipeline.text.inline_keys import hash_of, key_of
 from pipeline.text.pretokens import CLASSES, LONG, piece_end
-from pipeline.text.token_cache import CACHED, TokenCache, fetch, keep, key_of, recall, slot_of
+from pipeline.text.token_cache import CACHED, TokenCache, fetch, keep, recall, slot_of
 
 GROUP = 64  # pieces that are looked up at once: while one is, the slots of others are on their way from memory
 ROOM = 1 << 16  # bytes of a piece for which there is a heap once there is any: it takes no memory before it is used
@@ -61,7 +62,8 @@ def _encode(
                 first, end = end, piece_end(data, end, stop, classes, long)
                 ends[group] = end
                 if end - first <= CACHED:
-                    h, low, high = key_of(data, first, end - first)
+                    low, high = key_of(data, first, end - first)
+                    h = hash_of(low, high)
                     fetch(slots, h)
                     words[group, 0], words[group, 1], words[group, 2] = h, low, high
                 group += 1

@@ -23,7 +23,8 @@ import pyarrow.compute as pc
 
 from pipeline.text.buffers import buffers
 from pipeline.text.compiling import kernel, piece
-from pipeline.text.hashing import MIX_1, START, load, mix, step
+from pipeline.text.hashing import load
+from pipeline.text.inline_keys import INLINE, LONG_KEY, first_bytes, hash_of, key_of
 from pipeline.text.piece_merging import merge
 from pipeline.text.pretokens import CLASSES, LONG, piece_end
 from pipeline.text.utf8 import HIGHEST, LOWEST
@@ -33,8 +34,6 @@ SPECIALS = ("<unk>", "<s>", "</s>", "<pad>")
 FEWEST = 1 << 12  # distinct pieces that a new table has room for
 TEXT, AT, DISTINCT = range(3)  # where a count that is under way stands
 LOW, HIGH, FIRST, COUNT = range(4)  # columns of what was found: the key, where it stands first, how often
-INLINE = 15  # bytes of a piece that is its own key; the 16th tells how many they are
-LONG_KEY = U(0xFF << 56)  # no length of a piece that is its own key
 INDEX = U(0xFFFFFFFF)  # the lower half of a slot: which piece, and one more; the upper half: of its hash
 
 
@@ -120,40 +119,9 @@ def _slots(pieces: int) -> np.ndarray:
 
 
 @piece
-def _bytes_at(data, i, n):  # type: ignore[no-untyped-def]
-    """The n bytes from i on, at most eight, as one integer; 0 for none."""
-    if n <= 0:
-        return U(0)
-    if i + 8 <= len(data):
-        whole = load(data, U(i))
-        return whole if n >= 8 else whole & ((U(1) << U(8 * n)) - U(1))
-    out = U(0)
-    for at in range(min(n, 8)):
-        out |= U(data[i + at]) << U(8 * at)
-    return out
-
-
-@piece
-def _key(data, begin, n):  # type: ignore[no-untyped-def]
-    """(low, high) of a piece: up to INLINE bytes are the key, of longer ones their hash and length, which two pieces
-    may share."""
-    if n <= INLINE:
-        return _bytes_at(data, begin, n), _bytes_at(data, begin + 8, n - 8) | U(n) << U(56)
-    h = START
-    for i in range(0, n, 8):
-        h = step(h, _bytes_at(data, begin + i, n - i))
-    return mix(h), LONG_KEY | U(n)
-
-
-@piece
-def _hash(low, high):  # type: ignore[no-untyped-def]
-    return step(low, high) * MIX_1
-
-
-@piece
 def _same(data, a, b, n):  # type: ignore[no-untyped-def]
     for i in range(0, n, 8):  # noqa: SIM110 # a kernel has no `all`
-        if _bytes_at(data, a + i, n - i) != _bytes_at(data, b + i, n - i):
+        if first_bytes(data, a + i, n - i) != first_bytes(data, b + i, n - i):
             return False
     return True
 
@@ -208,7 +176,7 @@ def _again(slots, found, distinct):  # type: ignore[no-untyped-def]
     """Puts what was found before into a larger table."""
     mask = U(len(slots) - 1)
     for known in range(distinct):
-        h = _hash(found[known, LOW], found[known, HIGH])
+        h = hash_of(found[known, LOW], found[known, HIGH])
         at = h & mask
         while slots[at] != U(0):
             at = (at + U(1)) & mask
@@ -226,8 +194,8 @@ def _count(offsets, data, special_edges, specials, starts, only, classes, long, 
             stop, width = _next_special(data, at, offsets[text + 1], special_edges, specials, starts, only)
             while at < stop:
                 end = piece_end(data, at, stop, classes, long)
-                low, high = _key(data, at, end - at)
-                h = _hash(low, high)
+                low, high = key_of(data, at, end - at)
+                h = hash_of(low, high)
                 slot = _slot(slots, found, data, at, end - at, low, high, h)
                 if slots[slot] == U(0):
                     if distinct == len(found):

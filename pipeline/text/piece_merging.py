@@ -24,8 +24,8 @@ def merge(
 
 
 @piece
-def _before(edges, data, a, b):  # type: ignore[no-untyped-def]
-    """Whether piece a stands before piece b: -1; after: 1; is the same: 0."""
+def _compared(edges, data, a, b):  # type: ignore[no-untyped-def]
+    """-1 where piece a stands before piece b, 1 where after it, 0 where they are the same."""
     shorter = min(edges[a + 1] - edges[a], edges[b + 1] - edges[b])
     for i in range(shorter):
         if data[edges[a] + i] != data[edges[b] + i]:
@@ -39,9 +39,9 @@ def _settle(heap, size, at, edges, data):  # type: ignore[no-untyped-def]
     item = heap[at]
     while 2 * at + 1 < size:
         child = 2 * at + 1
-        if child + 1 < size and _before(edges, data, heap[child + 1], heap[child]) < 0:
+        if child + 1 < size and _compared(edges, data, heap[child + 1], heap[child]) < 0:
             child += 1
-        if _before(edges, data, heap[child], item) >= 0:
+        if _compared(edges, data, heap[child], item) >= 0:
             break
         heap[at] = heap[child]
         at = child
@@ -64,7 +64,7 @@ def _merge(first, edges, data, counts, out_edges, out, out_counts):  # type: ign
     n, to, written = 0, 0, -1
     while size > 0:
         p = heap[0]
-        if written >= 0 and _before(edges, data, written, p) == 0:
+        if written >= 0 and _compared(edges, data, written, p) == 0:
             out_counts[n - 1] += counts[p]
         else:
             for i in range(edges[p], edges[p + 1]):

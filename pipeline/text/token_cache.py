@@ -1,7 +1,7 @@
 """The tokens of words that were met before, for a kernel that asks for each word of a text.
 
     cache = TokenCache.empty()         67 MB of slots and 33 MB of ring, kept from call to call
-    h, low, high = key_of(...)         of a word: up to INLINE bytes are the key, of longer ones their hash and length
+    low, high = key_of(...)            of a word, and its hash h: `inline_keys.py`
     fetch(cache.slots, h)              begins to bring near what slot_of will read: useful some hundred steps before
     slot = slot_of(...)                where it stands, or where it may be put
 
@@ -25,16 +25,13 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pipeline.text.compiling import lean
-from pipeline.text.hashing import BASE, START, STEP, load, mix, step
+from pipeline.text.inline_keys import HALF, INLINE, first_bytes
 
 U = np.uint64
-INLINE = 15  # bytes of a word that is its own key; the 16th tells how many they are
 CACHED = 256  # bytes of the longest word that is kept: beyond it few ever come again
 WAYS = 4
 SLOTS = 1 << 21  # 32 bytes each
 RING = 1 << 22  # uint64; a power of two, with room for one word and its tokens: 160
-LONG_KEY = U(0xFF << 56)  # no length of a word that is its own key
-HALF = U(32)
 LOW = U(0xFFFFFFFF)
 
 
@@ -54,40 +51,6 @@ BYTES = 32 * SLOTS + 8 * RING  # of a cache that is full
 
 
 @lean
-def _first_bytes(data, i, n):  # type: ignore[no-untyped-def]
-    """The n bytes from i on, at most eight, as one integer; what follows them is not looked at."""
-    if i + 8 <= len(data):
-        return load(data, U(i)) & _mask(n)
-    out = U(0)
-    for at in range(min(n, 8)):
-        out |= U(data[i + at]) << U(8 * at)
-    return out
-
-
-@lean
-def _mask(n):  # type: ignore[no-untyped-def]
-    """The lowest n bytes; all eight beyond that, none below 1."""
-    if n >= 8:
-        return ~U(0)
-    return (U(1) << U(8 * max(n, 0))) - U(1)
-
-
-@lean
-def key_of(data, begin, n):  # type: ignore[no-untyped-def]
-    """(hash, low, high) of the word of 1 to CACHED bytes at `begin`; equal words have equal keys, and so may others
-    that are longer than INLINE."""
-    if n <= INLINE:
-        low = _first_bytes(data, begin, n)
-        high = (_first_bytes(data, begin + 8, n - 8) if n > 8 else U(0)) | U(n) << U(56)
-        h = (low * BASE) ^ (high * STEP)
-        return (h ^ h >> HALF) * BASE, low, high
-    h = START
-    for i in range(0, n, 8):
-        h = step(h, _first_bytes(data, begin + i, n - i))
-    return mix(h), h, LONG_KEY | U(n)
-
-
-@lean
 def _words(n):  # type: ignore[no-untyped-def]
     """uint64 of the ring that the bytes of a word take."""
     return (n + 7) >> 3 if n > INLINE else 0
@@ -102,7 +65,7 @@ def _stands(slots, ring, written, slot, data, begin, n):  # type: ignore[no-unty
     at &= len(ring) - 1
     same = True
     for i in range(_words(n)):
-        same &= ring[at + i] == _first_bytes(data, begin + 8 * i, n - 8 * i)
+        same &= ring[at + i] == first_bytes(data, begin + 8 * i, n - 8 * i)
     return same
 
 
@@ -183,7 +146,7 @@ def keep(slots, ring, written, slot, low, high, data, begin, n, out, at, count):
         place = (place | (len(ring) - 1)) + 1  # on from the ring's first word
     first = place & (len(ring) - 1)
     for i in range(_words(n)):
-        ring[first + i] = _first_bytes(data, begin + 8 * i, n - 8 * i)
+        ring[first + i] = first_bytes(data, begin + 8 * i, n - 8 * i)
     first += _words(n)
     for i in range(0, count, 2):
         ring[first + (i >> 1)] = U(out[at + i]) | (U(out[at + i + 1]) << HALF if i + 1 < count else U(0))

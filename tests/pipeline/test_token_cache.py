@@ -12,8 +12,9 @@ from pipeline.text.bpe import SHORT, Merges
 from pipeline.text.buffers import buffers
 from pipeline.text.encoding import GROUP, Words
 from pipeline.text.hashing import BASE, START, STEP
+from pipeline.text.inline_keys import INLINE
 from pipeline.text.pretokens import CLASSES, pretokens
-from pipeline.text.token_cache import CACHED, INLINE, TokenCache
+from pipeline.text.token_cache import CACHED, TokenCache
 
 EOS = 999
 LETTERS = "abcde"

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.engine import Task, perform
-from pipeline.engine.local import WORKER_BASE
+from pipeline.engine.local import WORKER_BASE, LocalEngine
 from pipeline.errors import RunError
 from pipeline.steps import partitions, pieces, sample_lines
 from pipeline.steps import tokenizer as steps
@@ -41,6 +43,32 @@ def test_shards_and_their_order_move_no_byte(tmp_path):
     one, two = work(tmp_path / "one"), work(tmp_path / "two", per_shard=7, backwards=True)
     assert make(one)["digest"] == make(two)["digest"]
     assert sealed(one.step) == sealed(two.step)
+
+
+@pytest.mark.parametrize("workers", [1, 3])  # 2 stand in the laws
+def test_workers_move_no_byte(tmp_path, workers):
+    whole, shared = work(tmp_path / "whole"), work(tmp_path / "shared")
+    make(whole)
+    engine = LocalEngine(workers, 20 * 10**9)
+    for tasks in shared.phases():
+        list(engine.run(tasks))
+    assert engine._size == (workers if workers > 1 else 0)  # processes of a pool; one worker needs none
+    engine.close()
+    shared.step.seal({"name": shared.title, **shared.manifest(shared.step)}, run={})
+    assert sealed(shared.step) == sealed(whole.step)
+
+
+@settings(deadline=None, max_examples=5)
+@given(chance=st.randoms(use_true_random=False))
+def test_the_order_in_which_tasks_end_moves_no_byte(tmp_path_factory, chance):
+    folder = tmp_path_factory.mktemp("orders")
+    whole, shuffled = work(folder / "whole"), work(folder / "shuffled")
+    make(whole)
+    for tasks in shuffled.phases():
+        for task in chance.sample(tasks, len(tasks)):
+            perform(task)
+    shuffled.step.seal({"name": shuffled.title, **shuffled.manifest(shuffled.step)}, run={})
+    assert sealed(shuffled.step) == sealed(whole.step)
 
 
 def test_a_killed_training_ends_as_an_unbroken_one(tmp_path):
