@@ -2,7 +2,8 @@
 
     a step that is due, or a signal  ->  a sealed checkpoint, and the end of the loop if asked
 
-Rank 0 writes, all ranks wait. Never decides what a checkpoint holds (checkpoint.py) or how it is sealed (seal.py).
+Rank 0 writes; with `run.async_save` the others and the training do not wait for the disk. Never decides what a
+checkpoint holds (checkpoint.py) or how it is sealed (seal.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from pretrain import checkpoint, seal
+from pretrain.aside import Aside
 from pretrain.hooks import Run, Say, StepCallback
 from pretrain.module import Pretraining, StepResult
 from pretrain.rundir import RunDir
@@ -32,8 +34,12 @@ class Checkpointing(StepCallback):
         super().__init__(run)
         self._looks = looks
         self._draw = draw
+        self._aside = Aside() if run.config.run.async_save else None
+        self._copy: checkpoint.Tensors | None = None  # kept from save to save: its memory is pinned
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
+        if self._aside:
+            self._aside.check()
         due = self.due(result.step, self.run.config.train.checkpoint_every) or result.stop
         try:
             for look in self._looks:
@@ -46,31 +52,46 @@ class Checkpointing(StepCallback):
         if result.stop:
             trainer.should_stop = True
 
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self._aside:
+            self._aside.wait()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        """What is under way is finished, unless someone cannot wait; the error that is on its way is told, not ours."""
+        if self._aside and not isinstance(exception, KeyboardInterrupt):
+            self._aside.finish(self.run.say)
+
     def _save(self, module: Pretraining) -> None:
         run = self.run.dir
         run.flush()
         optimizer = module.optimizers().optimizer  # type: ignore[union-attr]
-        checkpoint.save(run.checkpoints, module.model, optimizer, self._state(module))
-        seal.prune(run.checkpoints, self.run.config.train.keep_last)
+        state = self.run.fixed_state | module.state() | {"random": checkpoint.random_states()}
+        if self._aside is None:
+            self._write(checkpoint.tensors(module.model, optimizer), state)
+            return
+        self._aside.wait()  # one at a time: the copy is used again
+        self._copy = checkpoint.tensors(module.model, optimizer).copied(self._copy)
+        self._aside.begin(self._write, self._copy, state)
+
+    def _write(self, tensors: checkpoint.Tensors, state: dict[str, Any]) -> None:
+        run, train = self.run.dir, self.run.config.train
+        checkpoint.write(run.checkpoints, tensors, state)
+        seal.prune(run.checkpoints, train.keep_last, train.keep_every)
         try:
             self._draw(run)
         except (OSError, ValueError, KeyError) as error:  # a picture is no reason to stop
             self.run.say(f"{run.path / 'loss.svg'} could not be drawn: {error!r}")
 
-    def _state(self, module: Pretraining) -> dict[str, Any]:
-        return self.run.fixed_state | {
-            "step": module.step,
-            "consumed_samples": module.consumed_samples,
-            "tokens_by_language": module.tokens_by_language,
-            "random": checkpoint.random_states(),
-        }
-
 
 class Signals(pl.Callback):
-    """SIGTERM and Ctrl-C: finish the step, save, stop; a second Ctrl-C stops at once (the last checkpoint stands).
+    """SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C: finish the step, save, stop; a second Ctrl-C stops at once (the last
+    checkpoint stands).
 
-    Lightning's own handlers broadcast from inside the handler; ours set a flag that travels with the next step.
+    A cluster says by one of the first three that time is over (SLURM: `--signal=USR1@120`, preemption). Lightning's own
+    handlers broadcast and save from inside the handler; ours set a flag that travels with the next step.
     """
+
+    NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -85,7 +106,7 @@ class Signals(pl.Callback):
             module.stop_requested = True
             self._say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint")
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in self.NUMBERS:
             self._before[number] = signal.signal(number, handle)
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
