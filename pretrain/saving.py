@@ -95,7 +95,7 @@ class Signals(pl.Callback):
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._before: dict[int, Any] = {}
+        self._before = {number: signal.getsignal(number) for number in self.NUMBERS}  # before Lightning sets its own
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Pretraining)
@@ -107,9 +107,14 @@ class Signals(pl.Callback):
             self._say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint")
 
         for number in self.NUMBERS:
-            self._before[number] = signal.signal(number, handle)
+            signal.signal(number, handle)
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self._restore()  # Lightning tears nothing down then
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
