@@ -35,6 +35,7 @@ class Run(Block):
     attention: Literal["sdpa", "eager"] = "sdpa"
     threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
     workers: NotNegative = 0  # processes that read ahead
+    async_save: bool = False  # write checkpoints beside the training, from a copy in this machine's memory
     log_every: Count = 20  # steps between two lines where there is no terminal
     tensorboard: bool = True  # if it is installed
 
@@ -89,6 +90,14 @@ class BatchRamp(Block):
     samples: Count
 
 
+class Skips(Block):
+    """Which steps teach nothing: their samples are consumed, the weights stay as they are."""
+
+    window: Annotated[int, Strict(), Field(ge=4)] = 128  # steps that a loss and a gradient's norm are compared with
+    sigma: Positive | None = 6.0  # standard deviations above their mean; null: only what is not finite is skipped
+    most: NotNegative = 10  # of the last `window` steps; one more stops the run
+
+
 class Train(Block):
     """What is learned from what, and how often we look."""
 
@@ -107,8 +116,10 @@ class Train(Block):
     betas: tuple[Share, Share] = (0.9, 0.95)
     eps: Positive = 1e-8
     clip: Positive | None = 1.0  # largest norm of the gradient
+    skips: Skips = Skips()
     seed: NotNegative = 42
     checkpoint_every: Count = 1000  # steps
+    keep_every: Count | None = None  # steps: these checkpoints are kept for good
     keep_last: Annotated[int, Strict(), Field(ge=2)] = 2  # checkpoints; the one before is what saves you
     validate_every: Count | None = None  # steps; None: at the end only
     validate_rows: Count | None = 64  # of each language, at intervals; None: all. `eval` takes all
@@ -173,9 +184,11 @@ class Config(Block):
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
 
 
-_FREE = {"steps", "samples", "micro_batch", "checkpoint_every", "keep_last"} | {
-    name for name in Train.model_fields if name.startswith(("validate_", "sample_"))
-}
+_FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
+    ["steps", "samples", "micro_batch", "checkpoint_every", "keep_last", "keep_every"]
+    + [name for name in Train.model_fields if name.startswith(("validate_", "sample_"))],
+    True,
+)
 
 
 def load_config(path: Path) -> Config:
@@ -197,6 +210,8 @@ def _contradictions(train: Train) -> list[str]:
         rise = train.global_batch - ramp.start
         if rise <= 0 or rise % ramp.increment:
             wrong.append(f"batch_ramp: {ramp.start} + n * {ramp.increment} never is global_batch {train.global_batch}")
+    if train.keep_every and train.keep_every % train.checkpoint_every:
+        wrong.append(f"keep_every {train.keep_every} is no multiple of checkpoint_every {train.checkpoint_every}")
     wrong += [f"{key} says nothing where the schedule is {train.schedule}: leave it out" for key in _idle(train)]
     if not wrong and train.schedule != "constant":
         rate = train.learning_rate()

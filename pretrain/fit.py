@@ -13,8 +13,8 @@ import logging
 import os
 import random
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -32,7 +32,7 @@ from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
 from pretrain.data import PackedData
-from pretrain.errors import ConfigError, InputError
+from pretrain.errors import ConfigError, InputError, RunError
 from pretrain.hooks import Run
 from pretrain.mixture import plan_mixture
 from pretrain.mixture_table import corpus_of, told
@@ -78,15 +78,18 @@ def _fit(
     set_threads(config.run.threads)
     shape = model_config(config, seam)
     check_split(shape, config.run.tensor_parallel)
-    module = _module(config, seam, order, shape, resume)
     state = _fixed_state(config, seam, order, shape)
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
+    module = _module(run, order, shape, resume)
+    if not seam.languages("valid"):
+        say(f"{seam.folder} has no validation rows: no held-out loss will be measured (pack.holdout makes some)")
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*_tensorboard(config, step), *loggers]
-    trainer.fit(module, datamodule=data)
+    with _within_memory(config):
+        trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)
     return Outcome(module.step, total, newest, trained=True)
 
@@ -143,8 +146,8 @@ def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> O
     return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
-def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
-    seed = config.train.seed
+def _module(run: Run, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
+    config, seed = run.config, run.config.train.seed
     random.seed(seed)
     np.random.seed(seed % (1 << 32))  # this and Python's: what users' callbacks may draw from
     torch.manual_seed(seed)
@@ -152,9 +155,7 @@ def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume
     if resume:
         model.load_state_dict(resume.model())
         checkpoint.restore_random_states(resume.state["random"])
-    shards = {language: seam.shards("train", language) for language in order.rows}
-    documents = lambda language, row: shards[language].documents(row)  # noqa: E731
-    return Pretraining(model, config.train, list(order.rows), documents, resume)
+    return Pretraining(model, config.train, list(order.rows), resume, run.exact_at)
 
 
 def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -> dict[str, Any]:
@@ -175,6 +176,28 @@ def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -
     }
 
 
+@contextmanager
+def _within_memory(config: Config) -> Iterator[None]:
+    """Raises RunError that says what to change, where a device or this machine has too little memory."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise RunError(*_too_large(config, error)) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" not in str(error):  # what torch raises on a CPU has no class of its own
+            raise
+        raise RunError(*_too_large(config, error)) from error
+
+
+def _too_large(config: Config, error: Exception) -> tuple[str, str]:
+    size, told = config.train.micro_batch, str(error).strip().splitlines() or ["out of memory"]
+    deed = f"set train.micro_batch to {size // 2} (it is {size}), which changes no sample and no rate"
+    if size == 1:
+        deed = "take a smaller model, or pack shorter rows (train.micro_batch is 1 already)"
+    what = f"this run needs more memory than there is: {told[0]}"
+    return what, f"{deed}; `pretrain plan` tells what a run takes"
+
+
 def _tell_resume(resume: Checkpoint, state: dict[str, Any], say: Say) -> None:
     say(f"going on from {resume.folder} (step {resume.state['step']}, {resume.state['consumed_samples']:,} samples)")
     before, now = resume.state["how"], state["how"]
@@ -187,7 +210,7 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
     run = config.run
     _quiet()
     try:
-        return pl.Trainer(
+        trainer = pl.Trainer(
             accelerator=run.accelerator,
             devices=run.devices,
             num_nodes=run.nodes,
@@ -205,6 +228,10 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
             enable_model_summary=False,
             log_every_n_steps=1,  # our callbacks choose; else it warns of runs that are shorter than its own interval
         )
+        # Lightning asks rank 0 before each batch whether it was told to stop, and waits for the device to hear it; our
+        # own signals travel with the step
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        return trainer
     except (MisconfigurationException, ValueError) as error:
         asked = f"accelerator {run.accelerator}, devices {run.devices}, nodes {run.nodes}, strategy {run.strategy}"
         raise ConfigError(

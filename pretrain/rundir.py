@@ -2,9 +2,10 @@
 
     runs/demo/bloom-tiny/  run.json             the config, and where the data stood
                            ckpt/step_000123/    sealed checkpoints
-                           metrics.jsonl        step, samples, tokens, loss, lr, grad_norm: no clock in it
+                           metrics.jsonl        step, samples, tokens, loss, lr, grad_norm, skipped: no clock in it
                            validation.jsonl     step, loss and bits per byte by language
                            samples.jsonl        step, prompt, text
+                           skips.jsonl          step, why nothing was learned in it, rows and documents
                            speed.jsonl          what the clock says; in no seal
                            loss.svg             the curve
                            tokenizer*.json, data.json   copies, so that the folder is enough to use the model
@@ -30,7 +31,7 @@ from pretrain.errors import ConfigError, InputError, RunError
 from pretrain.seam import Seam
 
 STATE = "state.json"  # in a checkpoint
-LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "speed.jsonl")
+LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "skips.jsonl", "speed.jsonl")
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Se
 
 def _apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]:
     before, now = dict(_flat(was)), dict(_flat(config.identity()))
+    if not any(key.startswith("train.skips.") for key in before):  # of a time before there were any
+        before |= {key: value for key, value in now.items() if key.startswith("train.skips.")}
     keys = [*before, *(key for key in now if key not in before)]
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
