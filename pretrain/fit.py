@@ -26,7 +26,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
-from pretrain.attention import check_length
+from pretrain.attention import check_backend, check_length
 from pretrain.callbacks import Run, callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
@@ -52,6 +52,7 @@ def fit(
         return outcome
     check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
     trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
+    check_backend(config.run.attention, trainer.strategy.root_device)
     run_dir = RunDir(config.run.dir)
     if _rank() != 0:
         say = _silent
@@ -79,7 +80,8 @@ def _fit(
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
-    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
+    asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
+    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*_tensorboard(config, step), *loggers]
     trainer.fit(module, datamodule=data)

@@ -201,5 +201,5 @@ def test_the_hint_names_widths_that_the_heads_divide():
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="take one of sdpa, eager"):
+    with pytest.raises(ConfigError, match="take one of auto, sdpa, eager, flex"):
         Bloom(model().config, backend="flash")
