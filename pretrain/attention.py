@@ -46,7 +46,8 @@ class Positions:
     slopes: Tensor  # (H,) fp32
     starts: Tensor | None  # (B, T): where the document of each position begins; None: all of a row is seen
     columns: tuple[Tensor, Tensor] | None = None  # sdpa: see `alibi_columns`
-    mask: Tensor | BlockMask | None = None  # sdpa with documents: (B, 1, T, T) bool; flex: blocks
+    mask: Tensor | None = None  # sdpa with documents: (B, 1, T, T) bool, whether query i sees key j
+    blocks: BlockMask | None = None  # flex
 
 
 def alibi_slopes(heads: int) -> Tensor:
@@ -88,7 +89,7 @@ def prepare(
     if chosen == "eager" or queries != keys:
         return Positions("eager", slopes, starts)
     if chosen == "flex":
-        return Positions("flex", slopes, starts, mask=_blocks(keys, slopes.device, starts))
+        return Positions("flex", slopes, starts, blocks=_blocks(keys, slopes.device, starts))
     columns = alibi_columns(slopes, keys, width, _kernel_dtype(slopes.device, width, dtype))
     return Positions("sdpa", slopes, starts, columns, None if starts is None else _seen(starts))
 
@@ -180,13 +181,14 @@ def _flex(q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:
     def with_alibi(score: Tensor, b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
         return score + slopes[h] * (j - i)
 
-    kernel = flex_attention if q.device.type == "cpu" else _compiled_flex()  # uncompiled it holds all scores
-    return kernel(q, k, v.to(q.dtype), score_mod=with_alibi, block_mask=positions.mask).to(v.dtype)
+    kernel = _flex_kernel(q.device)
+    return kernel(q, k, v.to(q.dtype), score_mod=with_alibi, block_mask=positions.blocks).to(v.dtype)
 
 
 @cache
-def _compiled_flex() -> Callable[..., Any]:
-    return torch.compile(flex_attention, dynamic=False)
+def _flex_kernel(device: torch.device) -> Callable[..., Any]:
+    """Uncompiled it holds all scores, which is nothing to worry about in tests on a CPU."""
+    return flex_attention if device.type == "cpu" else torch.compile(flex_attention, dynamic=False)
 
 
 def _blocks(length: int, device: torch.device, starts: Tensor | None) -> BlockMask:
@@ -206,8 +208,8 @@ def _causal_blocks(length: int, device: torch.device) -> BlockMask:
 
 
 @cache
-def _block_maker(device: torch.device) -> Callable[..., BlockMask]:
-    """Uncompiled it holds (B, T, T), which is nothing to worry about in tests on a CPU."""
+def _block_maker(device: torch.device) -> Callable[..., Any]:
+    """Uncompiled it holds (B, T, T)."""
     return create_block_mask if device.type == "cpu" else torch.compile(create_block_mask, dynamic=False)
 
 

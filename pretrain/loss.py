@@ -31,7 +31,7 @@ def chunked_cross_entropy(
     held, not recomputed). z_loss adds z_loss * log(Z)^2 for each target, Z the softmax's denominator, so that logits do
     not drift away (Chowdhery et al. 2022, arXiv:2204.02311, sec. 5: 1e-4).
     """
-    chunk = chunk or chunk_rows(targets.shape[0], weight.shape[0], hidden.device)
+    chunk = chunk or even_chunk(targets.shape[0], chunk_rows(weight.shape[0], hidden.device))
     if not torch.is_grad_enabled():
         zero = torch.zeros((), device=hidden.device)
         return sum((losses.sum() for losses in _losses(hidden, weight, targets, chunk, z_loss)), zero)
@@ -41,21 +41,24 @@ def chunked_cross_entropy(
 @torch.no_grad()
 def token_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
     """(N,) fp32: the negative log likelihood of each target, 0 where it is -100. No gradient."""
-    chunk = chunk or chunk_rows(targets.shape[0], weight.shape[0], hidden.device)
+    chunk = chunk or even_chunk(targets.shape[0], chunk_rows(weight.shape[0], hidden.device))
     losses = list(_losses(hidden, weight, targets, chunk))
     return torch.cat(losses) if losses else targets.new_zeros(0, dtype=torch.float32)
 
 
-def chunk_rows(tokens: int, vocab_size: int, device: torch.device) -> int:
-    """How many of the N tokens a chunk holds, all chunks alike: fp32 logits of at most about 2 GiB on a GPU (2,048 rows
-    of BLOOM's 250,880), 8 MiB on a CPU.
+def chunk_rows(vocab_size: int, device: torch.device) -> int:
+    """How many tokens a chunk may hold: fp32 logits of about 2 GiB on a GPU (2,112 rows of BLOOM's), 8 MiB on a CPU.
 
     A CPU wants the chunk near its caches (measured: 128 to 512 rows of 8,192 best), but not so few rows that adding up
     the weight's gradient costs more than computing it.
     """
     budget = 1 << 31 if device.type == "cuda" else 1 << 23
-    most = max(256, min(8192, budget // (4 * vocab_size)))
-    return max(1, -(-tokens // -(-tokens // most))) if tokens else 1
+    return max(256, min(8192, budget // (4 * vocab_size) // 64 * 64))
+
+
+def even_chunk(tokens: int, most: int) -> int:
+    """Rows of each chunk if `tokens` are cut into as few alike as hold at most `most`: 32,768 by 2,112 -> 2,048."""
+    return max(1, -(-tokens // max(1, -(-tokens // most))))
 
 
 def compute_dtype(tensor: Tensor) -> torch.dtype:
