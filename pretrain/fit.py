@@ -75,7 +75,7 @@ def _fit(
         run_dir.rewind(step)
     set_threads(config.run.threads)
     shape = model_config(config, seam)
-    module = _module(config, seam, order, shape, resume)
+    module = _module(config, seam, order, shape, resume, trainer.strategy.root_device.type == "cuda")
     state = _fixed_state(config, seam, order, shape)
     if resume:
         _tell_resume(resume, state, say)
@@ -141,12 +141,16 @@ def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> O
     return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
-def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
-    seed = config.train.seed
+def _module(
+    config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None, on_gpu: bool
+) -> Pretraining:
+    seed, compiles = config.train.seed, on_gpu if config.run.compile is None else config.run.compile
     random.seed(seed)
     np.random.seed(seed % (1 << 32))  # this and Python's: what users' callbacks may draw from
     torch.manual_seed(seed)
     model = Bloom(shape, torch.Generator().manual_seed(seed), config.run.attention)
+    if compiles:
+        model.compile_blocks()
     if resume:
         model.load_state_dict(resume.model())
         checkpoint.restore_random_states(resume.state["random"])

@@ -10,7 +10,8 @@ divides by the valid tokens of the whole optimizer step, which only it knows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -22,20 +23,26 @@ IGNORE = -100
 
 
 def chunked_cross_entropy(
-    hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None, z_loss: float = 0.0
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    chunk: int | None = None,
+    z_loss: float = 0.0,
+    compiled: bool = False,
 ) -> Tensor:
     """fp32 scalar: the negative log likelihood summed over the targets that are not -100.
 
     hidden (N, C), weight (V, C), targets (N,) int64. Under autocast the matrix products run in its dtype; softmax, loss
     and sums are fp32 always. Gradients flow to `hidden` and `weight`; backward runs once (they are
     held, not recomputed). z_loss adds z_loss * log(Z)^2 for each target, Z the softmax's denominator, so that logits do
-    not drift away (Chowdhery et al. 2022, arXiv:2204.02311, sec. 5: 1e-4).
+    not drift away (Chowdhery et al. 2022, arXiv:2204.02311, sec. 5: 1e-4). compiled: the passes over a chunk's logits
+    become two or three by `torch.compile`, once for each shape of a chunk.
     """
     chunk = chunk or even_chunk(targets.shape[0], chunk_rows(weight.shape[0], hidden.device))
     if not torch.is_grad_enabled():
         zero = torch.zeros((), device=hidden.device)
         return sum((losses.sum() for losses in _losses(hidden, weight, targets, chunk, z_loss)), zero)
-    return _Chunked.apply(hidden, weight, targets, chunk, z_loss)
+    return _Chunked.apply(hidden, weight, targets, chunk, z_loss, compiled)
 
 
 @torch.no_grad()
@@ -69,8 +76,10 @@ def compute_dtype(tensor: Tensor) -> torch.dtype:
 
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, z_loss: float) -> Tensor:
-        dtype = compute_dtype(hidden)
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, z_loss: float, compiled: bool
+    ) -> Tensor:
+        dtype, gradient = compute_dtype(hidden), _compiled_gradient() if compiled else _gradient
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         d_hidden = torch.empty_like(hidden)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
@@ -78,7 +87,7 @@ class _Chunked(torch.autograd.Function):
             w = weight.to(dtype)  # once, not once a chunk
             for i in range(0, targets.shape[0], chunk):
                 x, y = hidden[i : i + chunk].to(dtype), targets[i : i + chunk]  # (R, C), (R,)
-                losses, scale, d_logits = _gradient(x @ w.T, y, z_loss)  # (R,), (R, 1), (R, V) in dtype
+                losses, scale, d_logits = gradient(x @ w.T, y, z_loss)  # (R,), (R, 1), (R, V) in dtype
                 total += losses.sum()
                 d_hidden[i : i + chunk] = (d_logits @ w) * scale
                 _add_product(d_weight, d_logits.T, (x * scale).to(dtype))
@@ -86,12 +95,12 @@ class _Chunked(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if ctx.gradients is None:
             raise RuntimeError("the chunked loss keeps its gradients for one backward pass; call the loss again")
         d_hidden, d_weight = ctx.gradients
         ctx.gradients = None  # scaled in place below: a second pass would find them scaled
-        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None
+        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None, None
 
 
 def _gradient(logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -106,6 +115,11 @@ def _gradient(logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, T
     if z_loss:
         e.mul_(1 + 2 * z_loss * log_z)
     return losses[:, 0], valid / z, e.scatter_add_(1, column, -z).to(dtype)
+
+
+@cache
+def _compiled_gradient() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    return torch.compile(_gradient, dynamic=False)
 
 
 @torch.no_grad()

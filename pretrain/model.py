@@ -11,6 +11,7 @@ unless it is told where they begin.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -116,7 +117,17 @@ class Block(nn.Module):
         self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, config.layer_norm_epsilon)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, positions: Positions, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        positions: Positions,
+        cache: KVCache | None = None,
+        layer: int = 0,
+        compiled: Callable[..., Tensor] | None = None,  # of `compute`: inside, so that hooks of FSDP stay outside
+    ) -> Tensor:
+        return compiled(self, x, positions) if compiled else self.compute(x, positions, cache, layer)
+
+    def compute(self, x: Tensor, positions: Positions, cache: KVCache | None = None, layer: int = 0) -> Tensor:
         x = x + self.self_attention(self.input_layernorm(x), positions, cache, layer)
         return x + self.mlp(self.post_attention_layernorm(x))
 
@@ -132,6 +143,8 @@ class Bloom(nn.Module):
             raise ConfigError(f"attention backend {backend!r} is unknown", hint=f"take one of {', '.join(BACKENDS)}")
         self.config = config
         self.backend: Backend = backend
+        self._compiled: Callable[..., Tensor] | None = None
+        self._compiled_shape = (0, 0)
         self.word_embeddings = Embedding(config.vocab_size, config.hidden_size)
         self.word_embeddings_layernorm = nn.LayerNorm(config.hidden_size, config.layer_norm_epsilon)
         self.h = nn.ModuleList(Block(config) for _ in range(config.num_layers))
@@ -164,6 +177,21 @@ class Bloom(nn.Module):
             slopes = alibi_slopes(self.config.num_heads).to(self.slope_bits.device)
             self.slope_bits.copy_(slopes.view(torch.int32))
 
+    def compile_blocks(self) -> None:
+        """From now on train with `torch.compile`: one graph for all blocks, one for the loss's passes over the logits.
+
+        For the largest (B, T) met so far only. A smaller batch (the last one of a step), validation and generation run
+        uncompiled: each shape would be compiled anew, for a minute on a GPU.
+        """
+        self._compiled = torch.compile(Block.compute, dynamic=False)
+
+    def _compiled_for(self, ids: Tensor) -> Callable[..., Tensor] | None:
+        if self._compiled is None or not torch.is_grad_enabled():
+            return None
+        shape = ids.shape[0], ids.shape[1]
+        self._compiled_shape = max(self._compiled_shape, shape)
+        return self._compiled if shape == self._compiled_shape else None
+
     def hidden(self, ids: Tensor, cache: KVCache | None = None, starts: Tensor | None = None) -> Tensor:
         """(B, T) -> (B, T, C), after the last LayerNorm. With a cache, `ids` go on where it ends.
 
@@ -172,8 +200,9 @@ class Bloom(nn.Module):
         """
         x = self.word_embeddings_layernorm(self.word_embeddings(ids))
         positions = self._positions(ids.shape[1], cache, starts)
+        compiled = None if cache else self._compiled_for(ids)
         for layer, block in enumerate(self.h):
-            x = block(x, positions, cache, layer)
+            x = block(x, positions, cache, layer, compiled)
         if cache is not None:
             cache.advance(ids.shape[1])
         return self.ln_f(x)
@@ -198,7 +227,10 @@ class Bloom(nn.Module):
         `starts` as in `hidden`, `z_loss` as in `chunked_cross_entropy`.
         """
         hidden = self.hidden(ids, starts=starts).flatten(0, 1)
-        return chunked_cross_entropy(hidden, self.word_embeddings.weight, targets.flatten(), z_loss=z_loss)
+        compiled = self._compiled_for(ids) is not None
+        return chunked_cross_entropy(
+            hidden, self.word_embeddings.weight, targets.flatten(), z_loss=z_loss, compiled=compiled
+        )
 
     @torch.no_grad()
     def token_losses(self, ids: Tensor, targets: Tensor, starts: Tensor | None = None) -> Tensor:
