@@ -32,7 +32,8 @@ class Run(Block):
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"  # fsdp: each device holds a part of weights and moments
     tensor_parallel: Count = 1  # devices that compute one row together; they take `fsdp`
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    attention: Literal["sdpa", "eager"] = "sdpa"
+    attention: Literal["auto", "sdpa", "eager", "flex"] = "auto"  # docs/training.md
+    compile: bool | None = None  # torch.compile of each block; None: on a GPU
     threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
     workers: NotNegative = 0  # processes that read ahead
     async_save: bool = False  # write checkpoints beside the training, from a copy in this machine's memory
@@ -117,6 +118,9 @@ class Train(Block):
     eps: Positive = 1e-8
     clip: Positive | None = 1.0  # largest norm of the gradient
     skips: Skips = Skips()
+    document_mask: bool = False  # a document does not see what stands before it in its row
+    z_loss: Annotated[float, Strict(), Field(ge=0)] = 0.0  # times log(Z)^2, added to each target's loss; 1e-4 is usual
+    ignore_ids: tuple[NotNegative, ...] = ()  # token ids that are no targets
     seed: NotNegative = 42
     checkpoint_every: Count = 1000  # steps
     keep_every: Count | None = None  # steps: these checkpoints are kept for good
@@ -179,6 +183,9 @@ class Config(Block):
         train |= {"decay_samples": rate.decay_samples, "cooldown_samples": rate.cooldown_samples}
         if self.train.schedule == "constant":  # what it does not use cannot differ
             train |= {"decay_samples": None, "cooldown_samples": None}
+        for name in _LATER:  # checkpoints from before there were these say nothing of them
+            if not train[name]:
+                del train[name]
         data = self.data.model_dump(mode="json", include={"mixture", "pad_vocab_to"})
         data["mixture"]["over_samples"] = self.data.mixture.over(self.train.total_samples)
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
@@ -189,6 +196,7 @@ _FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
     + [name for name in Train.model_fields if name.startswith(("validate_", "sample_"))],
     True,
 )
+_LATER = ("document_mask", "z_loss", "ignore_ids")
 
 
 def load_config(path: Path) -> Config:

@@ -27,7 +27,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
-from pretrain.attention import check_length
+from pretrain.attention import check_backend, check_length
 from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
@@ -55,6 +55,7 @@ def fit(
         return outcome
     check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
     trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
+    check_backend(config.run.attention, trainer.strategy.root_device)
     run_dir = RunDir(config.run.dir)
     if _rank() != 0:
         say = _silent
@@ -82,10 +83,11 @@ def _fit(
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
-    module = _module(run, order, shape, resume)
+    module = _module(run, order, shape, resume, trainer.strategy.root_device.type == "cuda")
     if not seam.languages("valid"):
         say(f"{seam.folder} has no validation rows: no held-out loss will be measured (pack.holdout makes some)")
-    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
+    asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
+    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*_tensorboard(config, step), *loggers]
     with _within_memory(config):
@@ -146,12 +148,15 @@ def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> O
     return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
-def _module(run: Run, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
+def _module(run: Run, order: Order, shape: ModelConfig, resume: Checkpoint | None, on_gpu: bool) -> Pretraining:
     config, seed = run.config, run.config.train.seed
+    compiles = on_gpu if config.run.compile is None else config.run.compile
     random.seed(seed)
     np.random.seed(seed % (1 << 32))  # this and Python's: what users' callbacks may draw from
     torch.manual_seed(seed)
     model = Bloom(shape, torch.Generator().manual_seed(seed), config.run.attention)
+    if compiles:
+        model.compile_blocks()
     if resume:
         model.load_state_dict(resume.model())
         checkpoint.restore_random_states(resume.state["random"])

@@ -55,6 +55,7 @@ class Validation(StepCallback):
                 self.run.seam,
                 max_rows=train.validate_rows,
                 batch=train.micro_batch,
+                document_mask=train.document_mask,
                 rank=module.ranks.rank,
                 world=module.ranks.size,
                 add_up=lambda sums: module.ranks.add_up(sums.to(module.device)).cpu(),

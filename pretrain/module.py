@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import lightning.pytorch as pl
@@ -145,24 +146,26 @@ class Pretraining(pl.LightningModule):
         """Add up the gradients of the step's mean loss; returns this rank's part of it, a scalar."""
         pieces = self._pieces(batch)
         total = torch.zeros((), device=self.device)
-        for i, (ids, targets) in enumerate(pieces):
+        for i, piece in enumerate(pieces):
             with self._gradients_travel(i == len(pieces) - 1):
-                loss = self.model.loss(ids, targets) / tokens
+                loss = self.model.loss(*piece, self.settings.z_loss) / tokens
                 self.manual_backward(loss * self.ranks.size)
             total += loss.detach()
         return total
 
-    def _pieces(self, batch: StepBatch) -> list[tuple[Tensor, Tensor]]:
-        """(ids, targets) of each micro-batch, int64: as many on every rank, as sharded parameters are gathered together.
+    def _pieces(self, batch: StepBatch) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        """(ids, targets, starts) of each micro-batch, as the model's losses take them; ids and targets int64.
 
-        A rank with a row less than others may end with a row that has nothing to predict."""
-        size = self.settings.micro_batch
-        ids, targets = batch["ids"].long(), batch["targets"].long()
-        most = -(-batch["samples"] // self.ranks.size)  # rows of the rank with most
+        As many on every rank, because sharded parameters are gathered by all: a rank that has a row less than others
+        may end with a row that has nothing to predict.
+        """
+        size, most = self.settings.micro_batch, -(-batch["samples"] // self.ranks.size)  # rows of the rank with most
+        ids, targets, starts = batch["ids"].long(), batch["targets"].long(), batch.get("starts")
         if -(-most // size) > -(-len(ids) // size):
-            ids = torch.cat([ids, torch.zeros_like(ids[:1])])
-            targets = torch.cat([targets, torch.full_like(targets[:1], IGNORE)])
-        return list(zip(ids.split(size), targets.split(size), strict=True))
+            ids, targets = torch.cat([ids, ids[:1]]), torch.cat([targets, torch.full_like(targets[:1], IGNORE)])
+            starts = None if starts is None else torch.cat([starts, starts[:1]])
+        begins = repeat(None) if starts is None else starts.split(size)
+        return list(zip(ids.split(size), targets.split(size), begins, strict=False))
 
     def _over_ranks(self, loss: Tensor, norm: Tensor) -> tuple[Tensor, Tensor]:
         """The step's loss, and the gradient's norm: the mean over ranks, so that all decide alike to the last bit."""
@@ -205,9 +208,8 @@ class Pretraining(pl.LightningModule):
         """The mean loss of each row of this rank, nats a target: for the one who asks which row is at fault."""
         with self.trainer.precision_plugin.val_step_context():
             losses = [self.model.token_losses(*piece).sum(1) for piece in self._pieces(batch)]  # (size,) each
-        return (
-            torch.cat(losses)[: len(batch["tokens"])].cpu() / torch.from_numpy(batch["tokens"]).clamp(min=1)
-        ).tolist()
+        tokens = torch.from_numpy(batch["tokens"]).clamp(min=1)  # (R,)
+        return (torch.cat(losses)[: len(tokens)].cpu() / tokens).tolist()
 
     @contextmanager
     def _gradients_travel(self, travel: bool) -> Iterator[None]:
