@@ -19,7 +19,7 @@ from pretrain import seal
 from tests.pretrain import seam as builder
 
 LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl")
-EAGER = {"window": 8, "sigma": 1.0, "most": 1000}  # skips about every sixth step, so that its window matters
+EAGER = {"window": 4, "sigma": 0.5, "most": 1000}  # skips many steps, so that its window matters
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pretrain.fit"])
 
