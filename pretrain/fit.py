@@ -79,9 +79,10 @@ def _fit(
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
-    module = _module(run, order, shape, resume)
     if not seam.languages("valid"):
         say(f"{seam.folder} has no validation rows: no held-out loss will be measured (pack.holdout makes some)")
+    with _within_memory(config):
+        module = _module(run, order, shape, resume)
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*_tensorboard(config, step), *loggers]
