@@ -12,6 +12,8 @@ from pretrain.data import Steps, tokens_by_language
 from pretrain.fit import fit
 from pretrain.mixture import plan_mixture
 from pretrain.mixture_table import corpus_of
+from pretrain.module import Pretraining
+from pretrain.results import Flight
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
@@ -183,3 +185,52 @@ def test_an_error_that_is_not_of_the_run_folder_is_not_laid_on_it(packed, tmp_pa
     monkeypatch.setattr("pretrain.seam.Shards.copy", lost)
     with pytest.raises(OSError, match="Input/output error"):
         run(tmp_path / "r", packed, steps=4)
+
+
+READS = ("item", "tolist", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__")
+
+
+def test_a_step_asks_the_device_nothing_until_its_numbers_are_on_their_way(packed, tmp_path, monkeypatch):
+    step, of, watching, steps = Pretraining.training_step, Flight.of, pytest.MonkeyPatch(), []
+
+    def asked(*_, **__):
+        raise AssertionError("the step waits for the device to answer")
+
+    def watched(module, batch, index):
+        for name in READS:
+            watching.setattr(torch.Tensor, name, asked)
+        step(module, batch, index)
+        steps.append(module.step)
+
+    def sent_off(*numbers):
+        watching.undo()
+        return of(*numbers)
+
+    monkeypatch.setattr(Pretraining, "training_step", watched)
+    monkeypatch.setattr(Flight, "of", sent_off)
+    try:
+        run(tmp_path / "r", packed, steps=4, micro_batch=1)
+    finally:
+        watching.undo()
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_step_on_a_gpu_never_waits_for_it(packed, tmp_path, monkeypatch):
+    step, depart = Pretraining.training_step, Pretraining._depart
+
+    def strict(module, batch, index):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            step(module, batch, index)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    def answered(module, flight):
+        torch.cuda.set_sync_debug_mode("default")
+        depart(module, flight)
+
+    monkeypatch.setattr(Pretraining, "training_step", strict)
+    monkeypatch.setattr(Pretraining, "_depart", answered)
+    assert run(tmp_path / "r", packed, {"accelerator": "gpu", "precision": "bf16-mixed"}, steps=5)[0].done
