@@ -83,9 +83,10 @@ def _fit(
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
-    module = _module(run, order, shape, resume, trainer.strategy.root_device.type == "cuda")
     if not seam.languages("valid"):
         say(f"{seam.folder} has no validation rows: no held-out loss will be measured (pack.holdout makes some)")
+    with _within_memory(config):
+        module = _module(run, order, shape, resume, trainer.strategy.root_device.type == "cuda")
     asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector

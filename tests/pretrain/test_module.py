@@ -12,6 +12,8 @@ from pretrain.data import Steps, tokens_by_language
 from pretrain.fit import fit
 from pretrain.mixture import plan_mixture
 from pretrain.mixture_table import corpus_of
+from pretrain.module import Pretraining
+from pretrain.results import Flight
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
@@ -119,18 +121,28 @@ def test_bf16_mixed_learns_too(packed, tmp_path):
     assert b'"dtype":"F32"' in weights and b'"BF16"' not in weights  # the masters stay fp32
 
 
-def test_two_processes_train_as_one_does(packed, finished, tmp_path):
-    settings = builder.config(tmp_path / "r", packed, micro_batch=1)  # two micro-batches a rank: one without a message
+def test_a_run_goes_from_one_process_to_two_and_back_with_the_same_samples(packed, tmp_path):
+    skips = {"window": 4, "sigma": 0.25}  # skips four of twelve, none within 0.5 % of a limit: the ranks have to agree
+    common = {"skips": skips, "decay_samples": 48, "checkpoint_every": 100}
+    run(tmp_path / "alone", packed, **common)
+    alone = lines(tmp_path / "alone/metrics.jsonl")
+    run(tmp_path / "r", packed, steps=3, **common)
+    settings = builder.config(tmp_path / "r", packed, micro_batch=1, steps=9, **common)  # two micro-batches a rank
     settings["run"] |= {"devices": 2, "strategy": "ddp", "accelerator": "cpu"}
-    path = builder.write_config(tmp_path / "c.yaml", settings)
-    done = builder.pretrain("fit", path)
+    done = builder.pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
     assert done.returncode == 0, done.stderr
-    ours, alone = lines(tmp_path / "r/metrics.jsonl"), lines(finished.dir / "metrics.jsonl")
-    for key in ("step", "samples", "tokens", "lr"):
+    assert done.stderr.count("step 9/9") == 1  # only one of them speaks
+    run(tmp_path / "r", packed, steps=12, **common)
+    ours = lines(tmp_path / "r/metrics.jsonl")
+    for key in ("step", "samples", "tokens", "lr", "skipped"):
         assert [m[key] for m in ours] == [m[key] for m in alone]
     for key in ("loss", "grad_norm"):
         assert [m[key] for m in ours] == pytest.approx([m[key] for m in alone], rel=1e-4)
-    assert done.stderr.count("step 12/12") == 1  # only one of them speaks
+    theirs = {skip["step"]: skip for skip in lines(tmp_path / "alone/skips.jsonl")}
+    named = [(skip, theirs[skip["step"]]) for skip in lines(tmp_path / "r/skips.jsonl") if 3 < skip["step"] <= 9]
+    assert named  # else the ranks had nothing to agree on
+    for here, there in named:  # the three worst of four rows alone; of two ranks, all of their two
+        assert len(here["rows"]) == 4 and all(any(a["row"] == b["row"] for b in here["rows"]) for a in there["rows"])
 
 
 def test_embeddings_are_decayed_and_biases_are_not(packed, tmp_path, monkeypatch):
@@ -173,3 +185,52 @@ def test_an_error_that_is_not_of_the_run_folder_is_not_laid_on_it(packed, tmp_pa
     monkeypatch.setattr("pretrain.seam.Shards.copy", lost)
     with pytest.raises(OSError, match="Input/output error"):
         run(tmp_path / "r", packed, steps=4)
+
+
+READS = ("item", "tolist", "cpu", "numpy", "__bool__", "__int__", "__float__", "__index__")
+
+
+def test_a_step_asks_the_device_nothing_until_its_numbers_are_on_their_way(packed, tmp_path, monkeypatch):
+    step, of, watching, steps = Pretraining.training_step, Flight.of, pytest.MonkeyPatch(), []
+
+    def asked(*_, **__):
+        raise AssertionError("the step waits for the device to answer")
+
+    def watched(module, batch, index):
+        for name in READS:
+            watching.setattr(torch.Tensor, name, asked)
+        step(module, batch, index)
+        steps.append(module.step)
+
+    def sent_off(*numbers):
+        watching.undo()
+        return of(*numbers)
+
+    monkeypatch.setattr(Pretraining, "training_step", watched)
+    monkeypatch.setattr(Flight, "of", sent_off)
+    try:
+        run(tmp_path / "r", packed, steps=4, micro_batch=1)
+    finally:
+        watching.undo()
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_step_on_a_gpu_never_waits_for_it(packed, tmp_path, monkeypatch):
+    step, depart = Pretraining.training_step, Pretraining._depart
+
+    def strict(module, batch, index):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            step(module, batch, index)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+    def answered(module, flight):
+        torch.cuda.set_sync_debug_mode("default")
+        depart(module, flight)
+
+    monkeypatch.setattr(Pretraining, "training_step", strict)
+    monkeypatch.setattr(Pretraining, "_depart", answered)
+    assert run(tmp_path / "r", packed, {"accelerator": "gpu", "precision": "bf16-mixed"}, steps=5)[0].done

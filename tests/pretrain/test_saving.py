@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -76,6 +77,7 @@ def test_a_full_disk_beside_the_training_is_told_at_the_next_step_and_what_stood
         def on_train_batch_end(self, trainer, module, *_):
             if module.step == 9:
                 assert failed.wait(20)
+                time.sleep(0.3)  # until the half folder is gone and the error stands
 
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(RunError, match=r"step_000008 could not be written.*No space left") as told:
@@ -83,7 +85,7 @@ def test_a_full_disk_beside_the_training_is_told_at_the_next_step_and_what_stood
     assert "make room" in str(told.value)
     assert seal.newest(tmp_path / "ckpt", pytest.fail).name == "step_000004"
     assert [p.name for p in (tmp_path / "ckpt").iterdir()] == ["step_000004"]
-    assert 9 <= json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["step"] < 400
+    assert json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["step"] in (9, 10)  # 12 saves again
     monkeypatch.undo()
     assert run(tmp_path, packed, run_settings=ASIDE, steps=12, decay_samples=48).done
 
