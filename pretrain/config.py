@@ -170,6 +170,8 @@ class Config(Block):
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
 
 
+_RECIPES = Path(__file__).parent / "recipes"  # the project's folder configs/; in an installed package its files
+
 _FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
     ["steps", "samples", "micro_batch", "checkpoint_every", "keep_last", "keep_every"]
     + [name for name in Train.model_fields if name.startswith(("validate_", "sample_"))],
@@ -177,9 +179,22 @@ _FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
 )
 
 
+def shipped(path: Path) -> Path:
+    """A config by its path, or by the name of one that comes with the package: `bloom-560m`.
+
+    A path that leads nowhere and is no such name comes back as it is.
+    """
+    return path if path.exists() or path.parent != Path() else _shipped().get(path.name.removesuffix(".yaml"), path)
+
+
+def _shipped() -> dict[str, Path]:
+    return {file.stem: file for file in sorted(_RECIPES.glob("bloom-*.yaml"))}
+
+
 def load_config(path: Path) -> Config:
-    """Raises ConfigError, with every mistake of the file in it."""
-    data, lines = read_yaml(path)
+    """A YAML file, or the name of a config that ships. Raises ConfigError, with every mistake of the file in it."""
+    path = shipped(path)
+    data, lines = read_yaml(path, _shipped())
     try:
         return Config.model_validate(data)
     except ValidationError as error:

@@ -190,6 +190,18 @@ def test_the_configs_that_come_with_the_project_load(path):
     assert load_config(path).train.total_steps > 0
 
 
+def test_a_config_that_ships_is_found_by_its_name_and_a_file_of_that_name_goes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("bloom-560m", "bloom-560m.yaml"):
+        assert load_config(Path(name)).model.hidden_size == 1024
+    Path("bloom-560m.yaml").write_text(GOOD)
+    assert load_config(Path("bloom-560m.yaml")).model.hidden_size == 16
+    with pytest.raises(ConfigError, match=r"bloom-9b does not exist\n.*bloom-560m.yaml, bloom-176b, bloom-1b1"):
+        load_config(Path("bloom-9b"))
+    with pytest.raises(ConfigError, match="elsewhere/bloom-560m does not exist"):
+        load_config(Path("elsewhere/bloom-560m"))
+
+
 def test_bloom_560m_counts_as_bloom_did():
     train = load_config(CONFIGS / "bloom-560m.yaml").train
     assert train.batches().size(0) == 192 and train.total_samples >= 220_000_000
