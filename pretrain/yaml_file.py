@@ -31,7 +31,7 @@ _Loader.add_implicit_resolver(
 
 
 def read_yaml(path: Path, names: Iterable[str] = ()) -> tuple[dict[str, Any], dict[Place, int]]:
-    """(data, line of each place). Raises ConfigError; where there is no file it tells of those beside it and `names`."""
+    """(data, line of each place). Raises ConfigError; where there is no file, with those beside it and `names`."""
     text = _read_text(path, names)
     try:
         return _parse(text, str(path))

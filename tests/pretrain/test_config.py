@@ -143,7 +143,7 @@ def test_what_is_no_config_is_refused_in_words(tmp_path, text):
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
     (tmp_path / "other.yaml").write_text(GOOD)
     (tmp_path / "raw.yaml").write_bytes(b"\xff\xfe\x00")
-    for name, words in (("c.yaml", "other.yaml"), ("raw.yaml", "UTF-8"), ("no/c.yaml", "check the path")):
+    for name, words in (("c.yaml", "other.yaml"), ("raw.yaml", "UTF-8"), ("no/c.yaml", "give one of bloom-176b")):
         with pytest.raises(ConfigError, match=words):
             load_config(tmp_path / name)
 
