@@ -21,6 +21,8 @@ from pretrain.rules import Mixture
 from pretrain.schedule import Batches, LearningRate, Ramp, Shape
 from pretrain.yaml_file import read_yaml
 
+LoggerName = Literal["tensorboard", "csv", "wandb", "wandb-online"]
+
 
 class Run(Block):
     """Where and how fast; two runs that differ here only see the same samples in the same order."""
@@ -36,7 +38,8 @@ class Run(Block):
     workers: NotNegative = 0  # processes that read ahead
     async_save: bool = False  # write checkpoints beside the training, from a copy in this machine's memory
     log_every: Count = 20  # steps between two lines where there is no terminal
-    tensorboard: bool = True  # if it is installed
+    watch_every: Count | None = 100  # steps between two looks at the gradients of layers and the tokens of languages
+    loggers: tuple[LoggerName, ...] | None = None  # besides the run's own files; None: tensorboard, if it is installed
 
     @property
     def all_devices(self) -> int:

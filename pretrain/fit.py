@@ -8,7 +8,6 @@ user's own, added to ours. Raises ConfigError, InputError, RunError. Never print
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import random
@@ -22,10 +21,11 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
+from pretrain import loggers as numbers
 from pretrain.attention import check_length
 from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
@@ -52,6 +52,7 @@ def fit(
     if outcome := finished(config, seam):  # also refuses a folder of another run
         return outcome
     check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
+    numbers.names(config)  # refuses what is not installed
     trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
     run_dir = RunDir(config.run.dir)
     if _rank() != 0:
@@ -85,7 +86,7 @@ def _fit(
         module = _module(run, order, shape, resume)
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
-    trainer.loggers = [*_tensorboard(config, step), *loggers]
+    trainer.loggers = [*numbers.loggers(config, step), *loggers]
     with _within_memory(config):
         trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)
@@ -235,12 +236,6 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
         raise ConfigError(
             f"run: this machine cannot train with {asked}: {error}", hint="give those that this machine has"
         ) from error
-
-
-def _tensorboard(config: Config, step: int) -> list[Logger]:
-    if not config.run.tensorboard or importlib.util.find_spec("tensorboard") is None:
-        return []
-    return [TensorBoardLogger(str(config.run.dir), name="", version="tensorboard", purge_step=step + 1)]
 
 
 def _quiet() -> None:
