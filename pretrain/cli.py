@@ -1,4 +1,4 @@
-"""The command `pretrain`: init, fit, eval, generate, export, plan.
+"""The command `pretrain`: init, fit, eval, generate, export, plan, plot, sweep.
 
 stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed or was stopped; 2: you asked wrongly.
 Commands import what they need when they run, so that help and mistakes are told at once.
@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pretrain.cli_compare import plot
 from pretrain.cli_plan import plan
 from pretrain.cli_words import ConfigPath, DataPath, Json, ModelPath, say
 from pretrain.errors import SeedbedError
@@ -145,6 +146,7 @@ def export(
 
 
 app.command()(plan)
+app.command()(plot)
 
 
 def main() -> None:
