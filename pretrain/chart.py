@@ -18,8 +18,8 @@ Point = tuple[float, float]
 COLOURS = 8
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 20, 30, 36
 _TINY, _HUGE = 1e-100, 1e100  # beyond these a number is no measurement
-_LIGHT = ("#0072b2", "#c44e00", "#00875f", "#b5578b", "#8a6d00", "#4a9fdb", "#7a5195", "#6b7280")
-_DARK = ("#5cb3ee", "#f08a4b", "#2fc79a", "#e19cc4", "#e0b83a", "#9bd1f5", "#bb9be0", "#a8b0bb")
+_LIGHT = ("#0072b2", "#c44e00", "#00875f", "#b5578b", "#8a6d00", "#5f6873", "#7a5195", "#4a9fdb")
+_DARK = ("#5cb3ee", "#f08a4b", "#2fc79a", "#e19cc4", "#e0b83a", "#b4bcc6", "#bb9be0", "#9bd1f5")
 
 
 def _colours(colours: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pretrain.cli_compare import plot
+from pretrain.cli_compare import plot, sweep
 from pretrain.cli_plan import plan
 from pretrain.cli_words import ConfigPath, DataPath, Json, ModelPath, say
 from pretrain.errors import SeedbedError
@@ -147,6 +147,7 @@ def export(
 
 app.command()(plan)
 app.command()(plot)
+app.command()(sweep)
 
 
 def main() -> None:

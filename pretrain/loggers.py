@@ -62,7 +62,7 @@ class CsvLogger(Logger):
     def __init__(self, path: Path, step: int) -> None:
         super().__init__()
         self._path = path
-        if rank_zero_only.rank == 0:
+        if getattr(rank_zero_only, "rank", 0) == 0:
             seal.write_text(path, _csv([_HEADER, *_lines_until(path, step)]))
 
     @property

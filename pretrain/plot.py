@@ -42,8 +42,8 @@ class Samples:
     texts: Sequence[tuple[str, str]]  # the prompt, what follows it
 
 
-def page(runs: Sequence[History]) -> str:
-    """The whole page as HTML."""
+def page(runs: Sequence[History], first: Sequence[Picture] = ()) -> str:
+    """The whole page as HTML; `first` stands before the curves of the runs."""
     templates = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -51,7 +51,7 @@ def page(runs: Sequence[History]) -> str:
         title=", ".join(run.name for run in runs),
         rows=[_row(run, i) for i, run in enumerate(runs)],
         apart=[(key, [_say(value) for value in values]) for key, values in apart(runs)],
-        curves=_curves(runs),
+        curves=[*first, *_curves(runs)],
         layers=[_layers(run) for run in runs if run.layers],
         consumed=[_consumed(run) for run in runs if len(run.watch) > 1],
         languages=_languages(runs),
@@ -135,8 +135,8 @@ def _table(runs: Sequence[History]) -> list[tuple[str, list[tuple[str, str, str]
         cells = []
         for run in runs:
             count = run.tokens if language == TOTAL else run.consumed.get(language)
-            scores = (run.last(run.score(language, name)) for name in ("loss", "bits_per_byte"))
-            cells.append((_count(count), *(_number(score) for score in scores)))
+            loss, bits = (_number(run.last(run.score(language, name))) for name in ("loss", "bits_per_byte"))
+            cells.append((_count(count), loss, bits))
         rows.append((language, cells))
     return rows
 

@@ -56,7 +56,8 @@ class Watch(StepCallback):
         values = torch.stack([norm.float() for norm in norms.values()]).tolist()
         kept = _kept_of_clipping(result.grad_norm, self.run.config.train.clip)
         told = {layer: value / kept for layer, value in zip(norms, values, strict=True) if math.isfinite(value / kept)}
-        line = {"step": result.step, "samples": result.samples, "tokens": sum(result.tokens_by_language.values())}
+        line: dict[str, Any] = {"step": result.step, "samples": result.samples}
+        line["tokens"] = sum(result.tokens_by_language.values())
         line |= {"grad_norm": told, "tokens_by_language": result.tokens_by_language}
         self.run.dir.log("watch.jsonl", line)
         numbers = {f"grad_norm/{layer}": norm for layer, norm in told.items()}
