@@ -20,11 +20,12 @@ from pretrain.progress import Tell
 from pretrain.rundir import RunDir
 from pretrain.saving import Checkpointing, Signals
 from pretrain.skips import Skips
+from pretrain.watch import Watch
 
 
 def callbacks(run: Run) -> list[pl.Callback]:
     looks = [Validation(run), Samples(run)]
-    return [Signals(run.say), Skips(run), Metrics(run), Checkpointing(run, looks, draw_curve), Tell(run)]
+    return [Signals(run.say), Skips(run), Metrics(run), Watch(run), Checkpointing(run, looks, draw_curve), Tell(run)]
 
 
 def draw_curve(run: RunDir) -> Path:

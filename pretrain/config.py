@@ -21,6 +21,8 @@ from pretrain.rules import Mixture
 from pretrain.schedule import Batches, LearningRate, Ramp, Shape
 from pretrain.yaml_file import read_yaml
 
+LoggerName = Literal["tensorboard", "csv", "wandb", "wandb-online"]
+
 
 class Run(Block):
     """Where and how fast; two runs that differ here only see the same samples in the same order."""
@@ -38,7 +40,8 @@ class Run(Block):
     workers: NotNegative = 0  # processes that read ahead
     async_save: bool = False  # write checkpoints beside the training, from a copy in this machine's memory
     log_every: Count = 20  # steps between two lines where there is no terminal
-    tensorboard: bool = True  # if it is installed
+    watch_every: Count | None = 100  # steps between two looks at the gradients of layers and the tokens of languages
+    loggers: tuple[LoggerName, ...] | None = None  # besides the run's own files; None: tensorboard, if it is installed
 
     @property
     def all_devices(self) -> int:
@@ -191,6 +194,8 @@ class Config(Block):
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
 
 
+_RECIPES = Path(__file__).parent / "recipes"  # the project's folder configs/; in an installed package its files
+
 _FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
     ["steps", "samples", "micro_batch", "checkpoint_every", "keep_last", "keep_every"]
     + [name for name in Train.model_fields if name.startswith(("validate_", "sample_"))],
@@ -199,9 +204,22 @@ _FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
 _LATER = ("document_mask", "z_loss", "ignore_ids")
 
 
+def shipped(path: Path) -> Path:
+    """A config by its path, or by the name of one that comes with the package: `bloom-560m`.
+
+    A path that leads nowhere and is no such name comes back as it is.
+    """
+    return path if path.exists() or path.parent != Path() else _shipped().get(path.name.removesuffix(".yaml"), path)
+
+
+def _shipped() -> dict[str, Path]:
+    return {file.stem: file for file in sorted(_RECIPES.glob("bloom-*.yaml"))}
+
+
 def load_config(path: Path) -> Config:
-    """Raises ConfigError, with every mistake of the file in it."""
-    data, lines = read_yaml(path)
+    """A YAML file, or the name of a config that ships. Raises ConfigError, with every mistake of the file in it."""
+    path = shipped(path)
+    data, lines = read_yaml(path, _shipped())
     try:
         return Config.model_validate(data)
     except ValidationError as error:

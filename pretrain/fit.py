@@ -8,7 +8,6 @@ user's own, added to ours. Raises ConfigError, InputError, RunError. Never print
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import random
@@ -22,11 +21,12 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
+from pretrain import loggers as numbers
 from pretrain.attention import check_backend, check_length
 from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
@@ -54,6 +54,7 @@ def fit(
     if outcome := finished(config, seam):  # also refuses a folder of another run
         return outcome
     check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
+    numbers.names(config)  # refuses what is not installed
     trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
     check_backend(config.run.attention, trainer.strategy.root_device)
     run_dir = RunDir(config.run.dir)
@@ -90,7 +91,7 @@ def _fit(
     asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
-    trainer.loggers = [*_tensorboard(config, step), *loggers]
+    trainer.loggers = [*numbers.loggers(config, step), *loggers]
     with _within_memory(config):
         trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)
@@ -249,12 +250,6 @@ def _strategy(config: Config) -> str | ModelParallelStrategy:
     if config.run.strategy != "fsdp":
         return config.run.strategy
     return ModelParallelStrategy(config.run.data_parallel, config.run.tensor_parallel)
-
-
-def _tensorboard(config: Config, step: int) -> list[Logger]:
-    if not config.run.tensorboard or importlib.util.find_spec("tensorboard") is None:
-        return []
-    return [TensorBoardLogger(str(config.run.dir), name="", version="tensorboard", purge_step=step + 1)]
 
 
 def _quiet() -> None:

@@ -120,14 +120,16 @@ def clip_gradients(parameters: Iterable[Tensor], most: float) -> Tensor:
     if not any(isinstance(p, DTensor) for p in parameters):
         return nn.utils.clip_grad_norm_(parameters, most)
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = _norm(gradients)
+    norm = total_norm(gradients)
     share = (most / (norm + 1e-6)).clamp(max=1.0)
     torch._foreach_mul_([_local(g) for g in gradients], share)
     return norm
 
 
-def _norm(gradients: list[Tensor]) -> Tensor:
-    """The 2-norm of all of them: squares of what lies here, added up over the dimensions that they are cut along."""
+def total_norm(gradients: list[Tensor]) -> Tensor:
+    """(): the 2-norm of all of them: squares of what lies here, added up over the dimensions that they are cut along."""
+    if not any(isinstance(g, DTensor) for g in gradients):
+        return nn.utils.get_total_norm(gradients)
     squares: dict[tuple[ProcessGroup, ...], list[Tensor]] = defaultdict(list)
     for gradient in gradients:
         groups: tuple[ProcessGroup, ...] = ()

@@ -6,7 +6,8 @@
                            validation.jsonl     step, loss and bits per byte by language
                            samples.jsonl        step, prompt, text
                            skips.jsonl          step, why nothing was learned in it, rows and documents
-                           speed.jsonl          what the clock says; in no seal
+                           watch.jsonl          step, gradient's norm by layer, tokens by language
+                           speed.jsonl          what the clock and the memory say; in no seal
                            loss.svg             the curve
                            tokenizer*.json, data.json   copies, so that the folder is enough to use the model
 
@@ -31,7 +32,7 @@ from pretrain.errors import ConfigError, InputError, RunError
 from pretrain.seam import Seam
 
 STATE = "state.json"  # in a checkpoint
-LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "skips.jsonl", "speed.jsonl")
+LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "skips.jsonl", "watch.jsonl", "speed.jsonl")
 
 
 @dataclass(frozen=True)

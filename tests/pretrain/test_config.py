@@ -149,7 +149,7 @@ def test_what_is_no_config_is_refused_in_words(tmp_path, text):
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
     (tmp_path / "other.yaml").write_text(GOOD)
     (tmp_path / "raw.yaml").write_bytes(b"\xff\xfe\x00")
-    for name, words in (("c.yaml", "other.yaml"), ("raw.yaml", "UTF-8"), ("no/c.yaml", "check the path")):
+    for name, words in (("c.yaml", "other.yaml"), ("raw.yaml", "UTF-8"), ("no/c.yaml", "give one of bloom-176b")):
         with pytest.raises(ConfigError, match=words):
             load_config(tmp_path / name)
 
@@ -208,6 +208,18 @@ def test_checkpoints_from_before_an_option_was_there_are_of_the_same_run(tmp_pat
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("bloom-*.yaml")), ids=lambda path: path.stem)
 def test_the_configs_that_come_with_the_project_load(path):
     assert load_config(path).train.total_steps > 0
+
+
+def test_a_config_that_ships_is_found_by_its_name_and_a_file_of_that_name_goes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("bloom-560m", "bloom-560m.yaml"):
+        assert load_config(Path(name)).model.hidden_size == 1024
+    Path("bloom-560m.yaml").write_text(GOOD)
+    assert load_config(Path("bloom-560m.yaml")).model.hidden_size == 16
+    with pytest.raises(ConfigError, match=r"bloom-9b does not exist\n.*bloom-560m.yaml, bloom-176b, bloom-1b1"):
+        load_config(Path("bloom-9b"))
+    with pytest.raises(ConfigError, match="elsewhere/bloom-560m does not exist"):
+        load_config(Path("elsewhere/bloom-560m"))
 
 
 def test_bloom_560m_counts_as_bloom_did():
