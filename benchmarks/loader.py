@@ -2,11 +2,10 @@
 
     python benchmarks/loader.py runs/corpora/packed-<address> --json rows.json     # after `pipeline run`
 
-Tokens a CPU second of this process (it reads mapped files; the loader has no worker processes), medians of
-`--rounds`.
+Tokens a CPU second of this process (it reads mapped files; the loader has no worker processes), medians of `--rounds`.
 "order" asks which row stands at a sample and reads nothing; "rows" is a step's batch: order, copy, check of ids,
-targets; "loader" is torch's DataLoader over it with what `fit` gives it, and where there is a GPU, pinned and on the device. The
-last line is the share of a step on an H100 at 125,000 tokens a second that one core would spend loading for it.
+targets; "loader" is torch's DataLoader over it with what `fit` gives it, and where there is a GPU, pinned and on the
+device. The last line is the share of a step on an H100 at 125,000 tokens a second that one core would spend on it.
 """
 
 import argparse

@@ -127,7 +127,7 @@ def clip_gradients(parameters: Iterable[Tensor], most: float) -> Tensor:
 
 
 def total_norm(gradients: list[Tensor]) -> Tensor:
-    """(): the 2-norm of all of them: squares of what lies here, added up over the dimensions that they are cut along."""
+    """(): the 2-norm of all: squares of what lies here, added up over the mesh dimensions that they are cut along."""
     if not any(isinstance(g, DTensor) for g in gradients):
         return nn.utils.get_total_norm(gradients)
     squares: dict[tuple[ProcessGroup, ...], list[Tensor]] = defaultdict(list)

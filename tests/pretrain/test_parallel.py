@@ -65,6 +65,9 @@ def same(folder, alone):
             a["step"],
             {(r["language"], r["row"]) for r in b["rows"]} - {(r["language"], r["row"]) for r in a["rows"]},
         ) == (b["step"], set())
+    for ours_at, theirs_at in zip(lines(folder / "watch.jsonl"), lines(alone / "watch.jsonl"), strict=True):
+        assert ours_at["tokens_by_language"] == theirs_at["tokens_by_language"]
+        assert ours_at["grad_norm"] == pytest.approx(theirs_at["grad_norm"], rel=1e-3)
     assert lines(folder / "samples.jsonl") == lines(alone / "samples.jsonl")
     a, b = tensors(folder, 12), tensors(alone, 12)
     assert {name: t.shape for name, t in a.items()} == {name: t.shape for name, t in b.items()}
