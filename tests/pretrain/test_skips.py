@@ -75,9 +75,14 @@ def test_one_skip_more_than_there_may_be_stops_the_run_with_a_report(poisoned, t
     assert lines(tmp_path)[-1]["step"] == last.state["step"]  # the step that stopped it is neither logged nor saved
 
 
-def test_only_skips_of_the_window_count_against_the_limit(packed, tmp_path):
-    run(tmp_path, packed, steps=30, skips=EAGER | {"most": 3})
-    assert sum(m["skipped"] for m in lines(tmp_path)) > 3
+def test_only_skips_of_the_window_count_and_only_more_than_most_stop(packed, tmp_path):
+    run(tmp_path / "a", packed, steps=30, skips=EAGER)
+    skipped = [m["step"] for m in lines(tmp_path / "a") if m["skipped"]]
+    most = max(sum(step - 4 < s <= step for s in skipped) for step in skipped)  # of any four steps
+    assert 1 < most < len(skipped)
+    assert run(tmp_path / "b", packed, steps=30, skips=EAGER | {"most": most}).done
+    with pytest.raises(RunError, match=f"{most} of the last 4 steps were skipped.*most is {most - 1}"):
+        run(tmp_path / "c", packed, steps=30, skips=EAGER | {"most": most - 1})
 
 
 class Break(pl.Callback):
