@@ -53,7 +53,7 @@ def page(runs: Sequence[History], first: Sequence[Picture] = ()) -> str:
         apart=[(key, [_say(value) for value in values]) for key, values in apart(runs)],
         curves=[*first, *_curves(runs)],
         layers=[_layers(run) for run in runs if run.layers],
-        consumed=[_consumed(run) for run in runs if len(run.watch) > 1],
+        consumed=[_consumed(run) for run in runs if run.consumed],
         languages=_languages(runs),
         table=_table(runs),
         samples=[(run.name, _samples(run)) for run in runs if run.samples],
@@ -90,7 +90,7 @@ def _picture(lines: Sequence[Line], axes: Axes, names: Sequence[tuple[int, str]]
 
 def _parts(title: str, names: Sequence[str], series: Callable[[str], Sequence[Point]], **axes: Any) -> Picture:
     """A picture of one run, with a line for each of some parts of it."""
-    lines = [Line(name, series(name), i % COLOURS) for i, name in enumerate(names)]
+    lines = [Line(name, series(name), i % COLOURS, len(series(name)) < 40) for i, name in enumerate(names)]
     return _picture(lines, Axes(title, **axes), [(i % COLOURS, name) for i, name in enumerate(names)])
 
 

@@ -39,10 +39,10 @@ class Pace:
 
 
 class Speed:
-    """A stopwatch. `flops`: of a sample, forward and backward; `peak`: FLOP/s of all devices together."""
+    """A stopwatch. `flops`: of a sample, forward and backward; `peak`: FLOP/s of all devices together; `gpu`: ours."""
 
-    def __init__(self, total_samples: int, flops: float, peak: float | None) -> None:
-        self._total, self._flops, self._peak = total_samples, flops, peak
+    def __init__(self, total_samples: int, flops: float, peak: float | None, gpu: torch.device | None = None) -> None:
+        self._total, self._flops, self._peak, self._gpu = total_samples, flops, peak, gpu
         self._first: tuple[float, int] | None = None
         self._last = time.perf_counter()
         self._tokens = self._samples = 0
@@ -64,7 +64,7 @@ class Speed:
             mfu=self._samples * self._flops / seconds / self._peak if self._peak else None,
             left=(now - begin) / done * (self._total - result.samples) if done else math.nan,
             memory=psutil.Process().memory_info().rss,
-            device_memory=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+            device_memory=torch.cuda.max_memory_allocated(self._gpu) if self._gpu else None,
         )
         self._last, self._tokens, self._samples = now, 0, 0
         return pace
@@ -83,7 +83,8 @@ class Tell(StepCallback):
         length = self.run.seam.seq_len
         flops = length * sum(flops_per_token(module.model.config, length))
         peak = self._peak(module.device)
-        self._speed = Speed(self.run.config.train.total_samples, flops, peak and peak * trainer.world_size)
+        gpu = module.device if module.device.type == "cuda" else None
+        self._speed = Speed(self.run.config.train.total_samples, flops, peak and peak * trainer.world_size, gpu)
         if trainer.is_global_zero and sys.stderr.isatty():
             self._bar = _bar()
             self._bar.add_task("training", total=self.run.total_steps, completed=module.step, loss="", speed="")

@@ -1,6 +1,7 @@
 """Layouts: BLOOM's own run as it was, and what must hold of any layout."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,29 @@ def test_blooms_own_layout_fits_and_takes_its_105_seconds_at_its_150_teraflops()
     # of 2048 * 2048 tokens of 1.082e12, and a third of what the blocks cost (less the logits' 0.0216e12) again
     assert bloom.flops == pytest.approx(2048 * 2048 * 1.082e12, rel=1e-3)
     assert bloom.hardware_flops == pytest.approx(2048 * 2048 * (1.082e12 + (1.082e12 - 0.0216e12) / 3), rel=1e-3)
+
+
+def test_the_seconds_of_blooms_step_worked_by_hand():
+    bloom = cost(BLOOM, JEAN_ZAY, BATCH, THEIRS)
+    # the last stage is the slowest: 5 of 70 blocks of 1.0603e12 FLOPs a token, four thirds of them, and the logits'
+    # 0.02158e12, over 4 devices at 0.55 of 312e12; 2,048 / 8 / 2 = 128 micro-batches of 4,096 tokens
+    flops = 1.0603e12 * 5 / 70 * 4 / 3 + 0.02158e12
+    assert bloom.compute == pytest.approx(128 * 4096 * flops / 4 / (0.55 * 312e12), rel=1e-3)
+    # 6 sums a block, each 2 * 3/4 of 4,096 * 14,336 bf16 numbers, at 0.8 of 300e9 bytes/s
+    assert bloom.tensor == pytest.approx(128 * 5 * 6 * 1.5 * 4096 * 14336 * 2 / (0.8 * 300e9), rel=1e-6)
+    assert bloom.bubble == pytest.approx((bloom.compute + bloom.tensor) * 11 / 128)
+    # 6 bytes of 7/8 of the first stage's parameters at 0.8 of 25e9, less two thirds of a micro-batch's computing
+    assert bloom.data == pytest.approx(6 * 7 / 8 * 3.9822e9 / (0.8 * 25e9) - bloom.compute / 128 * 2 / 3, rel=1e-3)
+
+
+def test_fsdp_waits_for_its_weights_where_it_computes_too_little():
+    where, slow = cluster("16xH100", 1, "H100"), cluster("16xH100", 1, "H100")
+    slow = replace(slow, device=replace(slow.device, network=1e9))
+    few = Layout(1, 1, 16, 1, False, "all")
+    assert cost(SMALL, where, Job(256, 2048), replace(few, micro_batch=16)).data == 0.0
+    # 8 bytes of 15/16 of the parameters at 0.8e9 bytes/s, 16 times; less what is computed meanwhile
+    waits = cost(SMALL, slow, Job(256, 2048), few)
+    assert waits.data + waits.compute == pytest.approx(16 * 8 * 15 / 16 * SMALL.num_parameters / 0.8e9, rel=1e-6)
 
 
 def test_the_stages_of_bloom_hold_5_6_and_5_blocks():

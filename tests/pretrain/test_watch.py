@@ -100,6 +100,15 @@ def test_speed_and_memory_stand_in_a_file_of_their_own(watched):
     assert any(line.startswith("step 3/6  loss ") and " tokens/s  " in line for line in watched.told)
 
 
+def test_in_a_terminal_a_bar_takes_the_place_of_the_lines(packed, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "160")
+    told = train(tmp_path / "r", packed, 2)
+    bar = capsys.readouterr().err
+    assert "training" in bar and "2/2" in bar and re.search(r"loss \d\.\d{3} .* tokens/s", bar)
+    assert not [line for line in told if line.startswith("step ")] and lines(tmp_path / "r" / "speed.jsonl")
+
+
 def test_the_layers_of_all_parameters_are_embedding_blocks_and_the_last_norm():
     model = Bloom(ModelConfig(320, 16, 11, 2))
     assert {layer_of(name) for name, _ in model.named_parameters()} == {
