@@ -83,9 +83,10 @@ def attention_kernels(shape: Shape, rows: Rows, micro_batch: int, head_sizes: tu
     for size in head_sizes:
         q, k, v, slopes = _heads(shape, micro_batch, size)
         to_q, to_k = alibi_columns(slopes, shape.seq, size, q.dtype)
-        wide_q = torch.cat([q, to_q.expand(*q.shape[:3], 8)], -1).detach().requires_grad_()
-        wide_k = torch.cat([k, to_k.expand(*k.shape[:3], 8)], -1).detach().requires_grad_()
-        wide_v = F.pad(v, (0, 8)).detach().requires_grad_()
+        extra = to_k.shape[-1]
+        wide_q = torch.cat([q, to_q.expand(*q.shape[:3], extra)], -1).detach().requires_grad_()
+        wide_k = torch.cat([k, to_k.expand(*k.shape[:3], extra)], -1).detach().requires_grad_()
+        wide_v = F.pad(v, (0, extra)).detach().requires_grad_()
         fused = partial(F.scaled_dot_product_attention, is_causal=True, scale=size**-0.5)
         for name, kernel in kernels.items():
             with sdpa_kernel(kernel) if kernel is not None else nullcontext():

@@ -25,14 +25,17 @@ from train_560m_step import Ours, Run, model_loss
 MARK = "phase:"
 KINDS = {  # the first that matches; attention first, because flash kernels name cutlass too
     "attention": r"flash|fmha|sdpa|flex_attention|scaled_dot_product|_attention_",
-    "GEMM": r"gemm|nvjet|xmma|cutlass|cublas|splitk|\bmm\b|::mm$|::addmm$|::bmm$|_mm_",
+    "GEMM": r"gemm|nvjet|xmma|cutlass|cublas|splitk|\bmm\b|::addmm$|::bmm$|_mm_",
     "LayerNorm": r"layer_?norm|gammabeta|gamma_beta",
     "GELU": r"gelu",
     "optimizer": r"multi_tensor|adam|foreach",
     "embedding": r"embedding|index_put|indexing_backward",
-    "copy": r"memcpy|memset|copy|\bfill|catarray|::cat|::_to_copy|::zeros|::clone",
-    "reduction": r"reduce|::sum|::amax|_red_|_per_",
+    "reduction": r"reduce|::sum|::amax|triton_red_|triton_per_",
+    "copy": r"memcpy|memset|copy|\bfill|catarray|::cat|::zeros|::clone",
 }
+# inductor names a kernel by all operators that it stems from, products and attention beside it among them; only its
+# templates are such, and what it fuses with a copy is more than a copy
+NOT_INDUCTORS = ("attention", "GEMM", "copy")
 PARTS = (  # (phases, kinds, part of the prediction), the first that matches; empty: any
     (("clip", "optimizer"), (), "clip and optimizer"),
     ((), ("attention",), "attention"),
@@ -54,7 +57,10 @@ class Kernel:
 
     @property
     def kind(self) -> str:
-        return next((kind for kind, known in KINDS.items() if re.search(known, self.name.lower())), "elementwise")
+        name = self.name.lower()
+        fused = name.startswith("triton_") and not name.startswith("triton_tem_")
+        kinds = (kind for kind in KINDS if not (fused and kind in NOT_INDUCTORS))
+        return next((kind for kind in kinds if re.search(KINDS[kind], name)), "elementwise")
 
     @property
     def part(self) -> str:
