@@ -47,6 +47,9 @@ def cell(kind: str, usual: float = 25.0, limit: float = 90.0, **spec: Any) -> Ce
     return Cell({"kind": kind, **spec}, usual, limit)
 
 
+MATCH = cell("match")  # stands for: ours at the largest batch of each peer, unless that is measured
+
+
 def full() -> list[Cell]:
     """For a GPU of 80 GB, the most valuable first."""
     return [
@@ -54,9 +57,8 @@ def full() -> list[Cell]:
         cell("step", 30, 120, micro_batch=32),
         cell("profile", 30, 120, micro_batch=16),
         cell("transformers", 30, micro_batches=[1, 2, 4, 8]),
-        cell("step", 30, 120, micro_batch=4),
-        cell("step", 30, 120, micro_batch=8),
-        cell("transformers", 25, micro_batches=[4, 8, 16], checkpointing=True),
+        cell("transformers", 25, micro_batches=[2, 4, 8, 16], checkpointing=True),
+        MATCH,
         cell("attention", 20, micro_batch=16, head_sizes=[64, 80, 96, 128]),
         cell("flex", 35, 120, micro_batch=16, head_sizes=[64, 80, 96, 128]),
         cell("loss", 25, micro_batch=16, fused=True, chunks=[2048, 4096, 8192, 16384]),
@@ -69,8 +71,9 @@ def full() -> list[Cell]:
         cell("lightning", 30, 120, micro_batch=16),
         cell("step", 30, 120, micro_batch=16, accumulate=8),
         cell("loss memory", 15),
+        cell("step", 30, 120, micro_batch=24),
+        cell("step", 30, 120, micro_batch=8),
         cell("step", 30, 120, micro_batch=64),
-        cell("step", 30, 120, micro_batch=2),
         cell("loss", 20, micro_batch=16, fused=False, chunks=[1024, 2112, 4096]),
         cell("step", 20, micro_batch=4, compile="none", backend="eager"),
         cell("naive", 25, micro_batches=[1, 2, 4]),
@@ -88,6 +91,7 @@ def small() -> list[Cell]:
         cell("profile", micro_batch=2),
         cell("transformers", micro_batches=[1, 2]),
         cell("transformers", micro_batches=[1], checkpointing=True),
+        MATCH,
         cell("attention", micro_batch=1, head_sizes=[16]),
         cell("flex", micro_batch=1, head_sizes=[16]),
         cell("loss", micro_batch=2, fused=True, chunks=[64]),
@@ -98,7 +102,24 @@ def small() -> list[Cell]:
         cell("naive", micro_batches=[1]),
         cell("torch loss", micro_batch=2, chunks=[64]),
     ]
-    return [Cell(c.spec | {"small": True}, 4, 120) for c in cells]
+    return [c if c is MATCH else Cell(c.spec | {"small": True}, 4, 120) for c in cells]
+
+
+def matching(rows: list[Json], small: bool) -> list[Cell]:
+    """Cells of ours at the micro-batches that `ratios` will want and that no row has."""
+    have = {size(r) for r in speeds(rows) if r["who"] == "seedbed"}
+    peers = {(r["who"], "checkpointing" in r["work"]) for r in speeds(rows) if r["who"] != "seedbed"}
+    want = {largest(rows, *peer) for peer in peers} - have
+    return [cell("step", 30, 120, micro_batch=n, **({"small": True} if small else {})) for n in sorted(want)]
+
+
+def speeds(rows: list[Json]) -> list[Json]:
+    return [r for r in rows if r["unit"] == "tokens/s" and r["value"]]
+
+
+def largest(rows: list[Json], who: str, checkpointing: bool) -> int:
+    """The largest micro-batch that a peer held, with or without gradient checkpointing."""
+    return max(size(r) for r in speeds(rows) if r["who"] == who and ("checkpointing" in r["work"]) == checkpointing)
 
 
 @dataclass
@@ -163,7 +184,6 @@ def environment() -> dict[str, str]:
     paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
-        "PYTORCH_CUDA_ALLOC_CONF": os.environ.get("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True"),
         "TOKENIZERS_PARALLELISM": "false",
     }
 
@@ -190,15 +210,17 @@ def last_line(path: Path) -> str:
 
 
 def ratios(rows: list[Json]) -> list[Json]:
-    """Ours beside transformers': at its largest batch with the same batch, and each at its best."""
-    steps = [r for r in rows if r["unit"] == "tokens/s" and r["value"]]
-    ours = [r for r in steps if r["who"] == "seedbed"]
+    """Ours beside each peer: at its largest batch with the same batch, and each at its best."""
+    ours = [r for r in speeds(rows) if r["who"] == "seedbed"]
     out = []
-    for who in dict.fromkeys(r["who"] for r in steps if r["who"] != "seedbed"):
-        theirs = [r for r in steps if r["who"] == who]
-        largest = max(size(r) for r in theirs)
-        same = [r for r in ours if size(r) == largest and r["about"].get("tokens_a_step") == tokens(theirs, largest)]
-        out += _ratio(f"tokens/s beside {who}, micro-batch {largest}", same, [r for r in theirs if size(r) == largest])
+    for who in dict.fromkeys(r["who"] for r in speeds(rows) if r["who"] != "seedbed"):
+        theirs = [r for r in speeds(rows) if r["who"] == who]
+        for checkpointing in sorted({"checkpointing" in r["work"] for r in theirs}):
+            n = largest(rows, who, checkpointing)
+            same = [r for r in ours if size(r) == n and r["about"]["tokens_a_step"] == tokens(theirs, n)]
+            name = f"{who}{', gradient checkpointing' if checkpointing else ''}"
+            those = [r for r in theirs if size(r) == n and ("checkpointing" in r["work"]) == checkpointing]
+            out += _ratio(f"tokens/s beside {name}, micro-batch {n}", same, those)
         out += _ratio(f"tokens/s beside {who}, each at its best", ours, theirs)
     return out
 
@@ -270,12 +292,14 @@ def main() -> None:
     cuda = any(r["about"].get("cuda") for r in bench.rows)
     if not cuda and not args.cpu_small:
         print("no GPU here: every cell at its small size, whose figures say nothing of speed", file=sys.stderr)
-    for one in small() if args.cpu_small or not cuda else full():
-        if not args.only or one.spec["kind"] in args.only:
-            bench.run(one)
+    tiny = args.cpu_small or not cuda
+    for stands in small() if tiny else full():
+        for one in matching(bench.rows, tiny) if stands is MATCH else [stands]:
+            if not args.only or one.spec["kind"] in args.only:
+                bench.run(one)
     bench.take(ratios(bench.rows))
     print("\n".join(map(line, bench.rows)))
-    if cuda and not args.cpu_small:
+    if not tiny:
         print(verdict(bench.rows))
 
 
