@@ -10,8 +10,6 @@ divides by the valid tokens of the whole optimizer step, which only it knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
@@ -22,20 +20,17 @@ IGNORE = -100
 # N tokens, C channels, V rows of the vocabulary, R rows of a chunk
 
 
-def chunked_cross_entropy(
-    hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None, fused: bool = False
-) -> Tensor:
+def chunked_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
     """fp32 scalar: the negative log likelihood summed over the targets that are not -100.
 
     hidden (N, C), weight (V, C), targets (N,) int64. Under autocast the matrix products run in its dtype; softmax, loss
     and sums are fp32 always. Gradients flow to `hidden` and `weight`; backward runs once (they are
-    held, not recomputed). `fused` has torch.compile make the chunk's elementwise work: less memory moved, for the same
-    numbers up to rounding; worth its compilation on a GPU.
+    held, not recomputed).
     """
-    chunk = chunk or chunk_rows(weight.shape[0], hidden.device, fused)
+    chunk = chunk or chunk_rows(weight.shape[0], hidden.device)
     if not torch.is_grad_enabled():
         return token_cross_entropy(hidden, weight, targets, chunk).sum()
-    return _Chunked.apply(hidden, weight, targets, chunk, fused)
+    return _Chunked.apply(hidden, weight, targets, chunk)
 
 
 @torch.no_grad()
@@ -50,23 +45,20 @@ def token_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: 
     return torch.cat(losses) if losses else targets.new_zeros(0, dtype=torch.float32)
 
 
-def chunk_rows(vocab_size: int, device: torch.device, fused: bool = False) -> int:
+def chunk_rows(vocab_size: int, device: torch.device) -> int:
     """How many tokens a chunk holds: fp32 logits of about 2 GiB on a GPU (2,112 rows of BLOOM's), 8 MiB on a CPU.
-
-    Fused, there are no fp32 logits, so twice as many rows take the same memory (4,224 of BLOOM's).
 
     A CPU wants the chunk near its caches (measured: 128 to 512 rows of 8,192 best), but not so few rows that adding up
     the weight's gradient costs more than computing it.
     """
-    budget = (1 << 31 if device.type == "cuda" else 1 << 23) * (2 if fused else 1)
+    budget = 1 << 31 if device.type == "cuda" else 1 << 23
     return max(256, min(8192, budget // (4 * vocab_size) // 64 * 64))
 
 
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, fused: bool) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
         dtype = _matmul_dtype(hidden)
-        differentiate = _compiled() if fused else _differentiate
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         d_hidden = torch.zeros_like(hidden)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
@@ -74,20 +66,21 @@ class _Chunked(torch.autograd.Function):
             w = weight.to(dtype)  # once, not once a chunk
             for i in range(0, targets.shape[0], chunk):
                 x, y = hidden[i : i + chunk].to(dtype), targets[i : i + chunk]  # (R, C), (R,)
-                losses, d_logits = differentiate(x @ w.T, y)  # (R,) fp32, (R, V)
+                losses, d_logits = _losses((x @ w.T).float(), y, gradient=True)  # (R,), (R, V) fp32
                 total += losses.sum()
+                d_logits = d_logits.to(dtype)
                 d_hidden[i : i + chunk] = d_logits @ w
                 _add_product(d_weight, d_logits.T, x)
         ctx.gradients = d_hidden, d_weight.to(weight.dtype)
         return total
 
     @staticmethod
-    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
         if ctx.gradients is None:
             raise RuntimeError("the chunked loss keeps its gradients for one backward pass; call the loss again")
         d_hidden, d_weight = ctx.gradients
         ctx.gradients = None  # scaled in place below: a second pass would find them scaled
-        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None
+        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None
 
 
 def _losses(logits: Tensor, targets: Tensor, gradient: bool = False) -> tuple[Tensor, Tensor]:
@@ -105,37 +98,6 @@ def _losses(logits: Tensor, targets: Tensor, gradient: bool = False) -> tuple[Te
     if gradient:
         logits.mul_(valid / z).scatter_add_(1, column, -valid)
     return losses, logits
-
-
-def _differentiate(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """(R,) fp32 losses and the gradient of their sum, (R, V) in the dtype of `logits`: by `_losses`, kernel by kernel.
-
-    From bf16 logits that is 44 bytes of memory traffic for each of them on a GPU.
-    """
-    losses, d_logits = _losses(logits.float(), targets, gradient=True)
-    return losses, d_logits.to(logits.dtype)
-
-
-def _differentiate_in_two_passes(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """The same for torch.compile, which makes two passes of it: the sum over each row, then its gradient.
-
-    From bf16 logits that is 6 bytes of traffic for each: read twice, written once, and never fp32 in memory.
-    """
-    valid = (targets != IGNORE)[:, None]  # (R, 1)
-    column = targets.clamp(min=0)[:, None]
-    wide = logits.float()  # this and all of (R, V) below is never in memory once compiled
-    top = wide.amax(1, keepdim=True)
-    exponentials = (wide - top).exp()  # maximum, then sum of these: inductor knows the pair and reads once for both
-    z = exponentials.sum(1, keepdim=True)
-    losses = torch.where(valid, z.log() - (wide.gather(1, column) - top), 0.0)[:, 0]
-    chosen = torch.arange(logits.shape[1], device=logits.device) == column
-    d_logits = (exponentials / z - chosen.float()) * valid
-    return losses, d_logits.to(logits.dtype)
-
-
-@cache
-def _compiled() -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    return torch.compile(_differentiate_in_two_passes)
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:

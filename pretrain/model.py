@@ -131,7 +131,6 @@ class Bloom(nn.Module):
             raise ConfigError(f"attention backend {backend!r} is unknown", hint=f"take one of {', '.join(BACKENDS)}")
         self.config = config
         self.backend: Backend = backend
-        self.fused_loss = False  # whether torch.compile makes the loss's elementwise work
         self.word_embeddings = Embedding(config.vocab_size, config.hidden_size)
         self.word_embeddings_layernorm = nn.LayerNorm(config.hidden_size, config.layer_norm_epsilon)
         self.h = nn.ModuleList(Block(config) for _ in range(config.num_layers))
@@ -184,8 +183,7 @@ class Bloom(nn.Module):
 
     def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
         """Negative log likelihood in nats, summed over the (B, T) targets that are not -100: fp32 scalar."""
-        hidden, weight = self.hidden(ids).flatten(0, 1), self.word_embeddings.weight
-        return chunked_cross_entropy(hidden, weight, targets.flatten(), fused=self.fused_loss)
+        return chunked_cross_entropy(self.hidden(ids).flatten(0, 1), self.word_embeddings.weight, targets.flatten())
 
     @torch.no_grad()
     def token_losses(self, ids: Tensor, targets: Tensor) -> Tensor:

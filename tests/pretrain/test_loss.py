@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretrain import loss as module
 from pretrain.loss import chunk_rows, chunked_cross_entropy, token_cross_entropy
 
 
@@ -114,39 +113,3 @@ def test_the_logits_are_never_held_whole():
 def test_a_chunk_of_blooms_vocabulary_on_a_gpu_is_about_two_thousand_tokens():
     assert chunk_rows(250_880, torch.device("cuda")) == 2112
     assert chunk_rows(8192, torch.device("cpu")) == 256
-
-
-@given(r=st.integers(1, 20), v=st.integers(2, 60), scale=st.sampled_from([1.0, 30.0, 1e4]), narrow=st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_what_is_compiled_computes_what_runs_kernel_by_kernel(r, v, scale, narrow):
-    g = torch.Generator().manual_seed(r * 61 + v)
-    logits = (scale * torch.randn(r, v, generator=g)).to(torch.bfloat16 if narrow else torch.float32)
-    targets = torch.randint(0, v, (r,), generator=g)
-    targets[torch.rand(r, generator=g) < 0.3] = -100
-    got = module._differentiate_in_two_passes(logits, targets)
-    want = module._differentiate(logits.clone(), targets)
-    for a, b in zip(got, want, strict=True):
-        assert a.dtype == b.dtype
-        torch.testing.assert_close(a, b)
-
-
-def test_the_fused_loss_gives_the_loss_and_gradients_of_the_plain_one(monkeypatch):
-    monkeypatch.setattr(module, "_compiled", lambda: module._differentiate_in_two_passes)  # compiling takes seconds
-    x, w, y = inputs(37, 8, 50)
-    for fused in (False, True):
-        loss = chunked_cross_entropy(x, w, y, 10, fused)
-        got = [loss, *torch.autograd.grad(loss, (x, w))]
-        want = [reference(x, w, y), *torch.autograd.grad(reference(x, w, y), (x, w))]
-        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_compiled_on_a_gpu_the_loss_is_the_plain_one_also_for_a_shorter_last_chunk():
-    x, w, y = (t.detach().cuda() for t in inputs(300, 64, 5000))
-    x.requires_grad_(), w.requires_grad_()
-    with torch.autocast("cuda", torch.bfloat16):
-        plain, fused = (chunked_cross_entropy(x, w, y, 128, fused) for fused in (False, True))
-    torch.testing.assert_close(fused, plain, rtol=1e-5, atol=0)
-    for a, b in zip(torch.autograd.grad(fused, (x, w)), torch.autograd.grad(plain, (x, w)), strict=True):
-        torch.testing.assert_close(a, b, rtol=2e-2, atol=2e-2)
