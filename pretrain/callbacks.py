@@ -100,6 +100,7 @@ class Validation(StepCallback):
                 self.run.seam,
                 max_rows=train.validate_rows,
                 batch=train.micro_batch,
+                document_mask=train.document_mask,
                 rank=trainer.global_rank,
                 world=trainer.world_size,
                 add_up=lambda sums: _add_up(sums, trainer, module.device),

@@ -107,7 +107,8 @@ def evaluate(
     from pretrain.loading import load
 
     loaded = load(run, say)
-    scores = score(loaded.model, loaded.seam(data, say), split, max_rows=rows)
+    masked = loaded.state.get("config", {}).get("train", {}).get("document_mask", False)
+    scores = score(loaded.model, loaded.seam(data, say), split, max_rows=rows, document_mask=masked)
     consumed = loaded.state.get("tokens_by_language", {})  # an exported folder does not say
     if as_json:
         about = {"model": str(loaded.folder), "split": split, "tokens_by_language": consumed}

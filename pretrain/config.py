@@ -31,7 +31,8 @@ class Run(Block):
     nodes: Count = 1  # machines; the command runs on each of them, and they share `dir`
     strategy: Literal["auto", "ddp"] = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    attention: Literal["sdpa", "eager"] = "sdpa"
+    attention: Literal["auto", "sdpa", "eager", "flex"] = "auto"  # docs/training.md
+    compile: bool | None = None  # torch.compile of each block; None: on a GPU
     threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
     workers: NotNegative = 0  # processes that read ahead
     log_every: Count = 20  # steps between two lines where there is no terminal
@@ -94,6 +95,9 @@ class Train(Block):
     betas: tuple[Share, Share] = (0.9, 0.95)
     eps: Positive = 1e-8
     clip: Positive | None = 1.0  # largest norm of the gradient
+    document_mask: bool = False  # a document does not see what stands before it in its row
+    z_loss: Annotated[float, Strict(), Field(ge=0)] = 0.0  # times log(Z)^2, added to each target's loss; 1e-4 is usual
+    ignore_ids: tuple[NotNegative, ...] = ()  # token ids that are no targets
     seed: NotNegative = 42
     checkpoint_every: Count = 1000  # steps
     keep_last: Annotated[int, Strict(), Field(ge=2)] = 2  # checkpoints; the one before is what saves you
@@ -154,11 +158,15 @@ class Config(Block):
         train |= {"decay_samples": rate.decay_samples, "cooldown_samples": rate.cooldown_samples}
         if self.train.schedule == "constant":  # what it does not use cannot differ
             train |= {"decay_samples": None, "cooldown_samples": None}
+        for name in _LATER:  # checkpoints from before there were these say nothing of them
+            if not train[name]:
+                del train[name]
         data = self.data.model_dump(mode="json", include={"mixture", "pad_vocab_to"})
         data["mixture"]["over_samples"] = self.data.mixture.over(self.train.total_samples)
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
 
 
+_LATER = ("document_mask", "z_loss", "ignore_ids")
 _FREE = {"steps", "samples", "micro_batch", "checkpoint_every", "keep_last"} | {
     name for name in Train.model_fields if name.startswith(("validate_", "sample_"))
 }

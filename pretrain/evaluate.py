@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pretrain.data import row_tensors
+from pretrain.data import document_starts, row_tensors
 from pretrain.errors import InputError
 from pretrain.loss import IGNORE
 from pretrain.model import Bloom
-from pretrain.seam import Seam
+from pretrain.seam import Seam, Shards
 
 TOTAL = "all"
 
@@ -46,6 +46,7 @@ def evaluate(
     *,
     max_rows: int | None = None,  # of each language, spread evenly; None: all
     batch: int = 8,
+    document_mask: bool = False,  # as the model was trained
     rank: int = 0,
     world: int = 1,
     add_up: Callable[[Tensor], Tensor] = lambda sums: sums,  # over ranks
@@ -57,7 +58,7 @@ def evaluate(
     sums = torch.zeros(len(languages), 2, dtype=torch.float64)  # nats, tokens
     for i, language in enumerate(languages):
         rows = spread(seam.numbers(split, language)["rows"], max_rows)[rank::world]
-        sums[i] = _nats_and_tokens(model, seam, split, language, rows, batch)
+        sums[i] = _nats_and_tokens(model, seam.shards(split, language), rows, batch, document_mask)
     sums = add_up(sums)
     return _scores(seam, split, languages, sums.tolist())
 
@@ -68,13 +69,17 @@ def spread(rows: int, at_most: int | None) -> list[int]:
     return [i * rows // count for i in range(count)]
 
 
-def _nats_and_tokens(model: Bloom, seam: Seam, split: str, language: str, rows: list[int], batch: int) -> Tensor:
-    shards, device = seam.shards(split, language), model.word_embeddings.weight.device
+def _nats_and_tokens(model: Bloom, shards: Shards, rows: list[int], batch: int, document_mask: bool) -> Tensor:
+    device = model.word_embeddings.weight.device
     nats, tokens = torch.zeros((), dtype=torch.float64, device=device), 0
     for start in range(0, len(rows), batch):
-        pairs = [row_tensors(shards, row) for row in rows[start : start + batch]]
+        some = rows[start : start + batch]
+        pairs = [row_tensors(shards, row) for row in some]
         ids, targets = (torch.from_numpy(np.stack(side)).to(device).long() for side in zip(*pairs, strict=True))
-        nats += model.token_losses(ids, targets).double().sum()  # (B, T) -> scalar
+        starts = None
+        if document_mask:
+            starts = torch.from_numpy(np.stack([document_starts(shards, row) for row in some])).to(device)
+        nats += model.token_losses(ids, targets, starts).double().sum()  # (B, T) -> scalar
         tokens += int((targets != IGNORE).sum())
     return torch.tensor([nats.item(), tokens], dtype=torch.float64)
 

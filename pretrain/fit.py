@@ -26,7 +26,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
-from pretrain.attention import check_length
+from pretrain.attention import check_backend, check_length
 from pretrain.callbacks import Run, callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
@@ -52,6 +52,7 @@ def fit(
         return outcome
     check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
     trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
+    check_backend(config.run.attention, trainer.strategy.root_device)
     run_dir = RunDir(config.run.dir)
     if _rank() != 0:
         say = _silent
@@ -74,12 +75,13 @@ def _fit(
         run_dir.rewind(step)
     set_threads(config.run.threads)
     shape = model_config(config, seam)
-    module = _module(config, seam, order, shape, resume)
+    module = _module(config, seam, order, shape, resume, trainer.strategy.root_device.type == "cuda")
     state = _fixed_state(config, seam, order, shape)
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
-    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
+    asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
+    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*_tensorboard(config, step), *loggers]
     trainer.fit(module, datamodule=data)
@@ -139,12 +141,16 @@ def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> O
     return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
-def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
-    seed = config.train.seed
+def _module(
+    config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None, on_gpu: bool
+) -> Pretraining:
+    seed, compiles = config.train.seed, on_gpu if config.run.compile is None else config.run.compile
     random.seed(seed)
     np.random.seed(seed % (1 << 32))  # this and Python's: what users' callbacks may draw from
     torch.manual_seed(seed)
     model = Bloom(shape, torch.Generator().manual_seed(seed), config.run.attention)
+    if compiles:
+        model.compile_blocks()
     if resume:
         model.load_state_dict(resume.model())
         checkpoint.restore_random_states(resume.state["random"])

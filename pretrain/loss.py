@@ -10,6 +10,8 @@ divides by the valid tokens of the whole optimizer step, which only it knows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,33 +22,39 @@ IGNORE = -100
 # N tokens, C channels, V rows of the vocabulary, R rows of a chunk
 
 
-def chunked_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
+def chunked_cross_entropy(
+    hidden: Tensor,
+    weight: Tensor,
+    targets: Tensor,
+    chunk: int | None = None,
+    z_loss: float = 0.0,
+    compiled: bool = False,
+) -> Tensor:
     """fp32 scalar: the negative log likelihood summed over the targets that are not -100.
 
     hidden (N, C), weight (V, C), targets (N,) int64. Under autocast the matrix products run in its dtype; softmax, loss
     and sums are fp32 always. Gradients flow to `hidden` and `weight`; backward runs once (they are
-    held, not recomputed).
+    held, not recomputed). z_loss adds z_loss * log(Z)^2 for each target, Z the softmax's denominator, so that logits do
+    not drift away (Chowdhery et al. 2022, arXiv:2204.02311, sec. 5: 1e-4). compiled: the passes over a chunk's logits
+    become two or three by `torch.compile`, once for each shape of a chunk.
     """
-    chunk = chunk or chunk_rows(weight.shape[0], hidden.device)
+    chunk = chunk or even_chunk(targets.shape[0], chunk_rows(weight.shape[0], hidden.device))
     if not torch.is_grad_enabled():
-        return token_cross_entropy(hidden, weight, targets, chunk).sum()
-    return _Chunked.apply(hidden, weight, targets, chunk)
+        zero = torch.zeros((), device=hidden.device)
+        return sum((losses.sum() for losses in _losses(hidden, weight, targets, chunk, z_loss)), zero)
+    return _Chunked.apply(hidden, weight, targets, chunk, z_loss, compiled)
 
 
 @torch.no_grad()
 def token_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int | None = None) -> Tensor:
     """(N,) fp32: the negative log likelihood of each target, 0 where it is -100. No gradient."""
-    chunk = chunk or chunk_rows(weight.shape[0], hidden.device)
-    dtype = _matmul_dtype(hidden)
-    with torch.autocast(hidden.device.type, enabled=False):
-        hidden, weight = hidden.to(dtype), weight.to(dtype)
-        rows = range(0, targets.shape[0], chunk)
-        losses = [_losses((hidden[i : i + chunk] @ weight.T).float(), targets[i : i + chunk])[0] for i in rows]
+    chunk = chunk or even_chunk(targets.shape[0], chunk_rows(weight.shape[0], hidden.device))
+    losses = list(_losses(hidden, weight, targets, chunk))
     return torch.cat(losses) if losses else targets.new_zeros(0, dtype=torch.float32)
 
 
 def chunk_rows(vocab_size: int, device: torch.device) -> int:
-    """How many tokens a chunk holds: fp32 logits of about 2 GiB on a GPU (2,112 rows of BLOOM's), 8 MiB on a CPU.
+    """How many tokens a chunk may hold: fp32 logits of about 2 GiB on a GPU (2,112 rows of BLOOM's), 8 MiB on a CPU.
 
     A CPU wants the chunk near its caches (measured: 128 to 512 rows of 8,192 best), but not so few rows that adding up
     the weight's gradient costs more than computing it.
@@ -55,49 +63,93 @@ def chunk_rows(vocab_size: int, device: torch.device) -> int:
     return max(256, min(8192, budget // (4 * vocab_size) // 64 * 64))
 
 
+def even_chunk(tokens: int, most: int) -> int:
+    """Rows of each chunk if `tokens` are cut into as few alike as hold at most `most`: 32,768 by 2,112 -> 2,048."""
+    return max(1, -(-tokens // max(1, -(-tokens // most))))
+
+
+def compute_dtype(tensor: Tensor) -> torch.dtype:
+    """What matrix products of `tensor` are computed in: autocast's dtype, or its own."""
+    kind = tensor.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else tensor.dtype
+
+
 class _Chunked(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
-        dtype = _matmul_dtype(hidden)
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, z_loss: float, compiled: bool
+    ) -> Tensor:
+        dtype, gradient = compute_dtype(hidden), _compiled_gradient() if compiled else _gradient
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        d_hidden = torch.zeros_like(hidden)
+        d_hidden = torch.empty_like(hidden)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
         with torch.autocast(hidden.device.type, enabled=False):
             w = weight.to(dtype)  # once, not once a chunk
             for i in range(0, targets.shape[0], chunk):
                 x, y = hidden[i : i + chunk].to(dtype), targets[i : i + chunk]  # (R, C), (R,)
-                losses, d_logits = _losses((x @ w.T).float(), y, gradient=True)  # (R,), (R, V) fp32
+                losses, scale, d_logits = gradient(x @ w.T, y, z_loss)  # (R,), (R, 1), (R, V) in dtype
                 total += losses.sum()
-                d_logits = d_logits.to(dtype)
-                d_hidden[i : i + chunk] = d_logits @ w
-                _add_product(d_weight, d_logits.T, x)
+                d_hidden[i : i + chunk] = (d_logits @ w) * scale
+                _add_product(d_weight, d_logits.T, (x * scale).to(dtype))
         ctx.gradients = d_hidden, d_weight.to(weight.dtype)
         return total
 
     @staticmethod
-    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor, Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         if ctx.gradients is None:
             raise RuntimeError("the chunked loss keeps its gradients for one backward pass; call the loss again")
         d_hidden, d_weight = ctx.gradients
         ctx.gradients = None  # scaled in place below: a second pass would find them scaled
-        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None
+        return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None, None
 
 
-def _losses(logits: Tensor, targets: Tensor, gradient: bool = False) -> tuple[Tensor, Tensor]:
-    """(R,) losses, and `logits` overwritten: by the gradient of the losses' sum if asked for, else by rubbish.
+def _gradient(logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(R,) losses, (R, 1) a scale of the rows, and (R, V) in the dtype of `logits`: scale times it is the gradient.
 
-    Each pass over (R, V) counts: one exponential serves the loss and the gradient, and ignored rows are scaled to 0
-    by the same product that makes the others probabilities.
+    Each pass over (R, V) counts, so probabilities are not made: what divides a row's exponentials, and takes ignored
+    rows out, is left to the caller, who multiplies it into the (R, C) sides of the products.
     """
-    valid = (targets != IGNORE).float()[:, None]  # (R, 1)
-    column = targets.clamp(min=0)[:, None]  # a place to read from where there is no target
-    top = logits.amax(1, keepdim=True)
-    picked = logits.gather(1, column) - top
-    z = logits.sub_(top).exp_().sum(1, keepdim=True)
-    losses = ((z.log() - picked) * valid)[:, 0]
-    if gradient:
-        logits.mul_(valid / z).scatter_add_(1, column, -valid)
-    return losses, logits
+    dtype, (valid, column) = logits.dtype, _where(targets)
+    e, z, log_z, picked = _exponentials(logits, column)
+    losses = (log_z - picked + z_loss * log_z**2) * valid
+    if z_loss:
+        e.mul_(1 + 2 * z_loss * log_z)
+    return losses[:, 0], valid / z, e.scatter_add_(1, column, -z).to(dtype)
+
+
+@cache
+def _compiled_gradient() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+    return torch.compile(_gradient, dynamic=False)
+
+
+@torch.no_grad()
+def _losses(hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, z_loss: float = 0.0) -> Iterator[Tensor]:
+    """(R,) losses of one chunk after another."""
+    dtype = compute_dtype(hidden)
+    with torch.autocast(hidden.device.type, enabled=False):
+        hidden, weight = hidden.to(dtype), weight.to(dtype)
+        for i in range(0, targets.shape[0], chunk):
+            valid, column = _where(targets[i : i + chunk])
+            _, _, log_z, picked = _exponentials(hidden[i : i + chunk] @ weight.T, column)
+            yield ((log_z - picked + z_loss * log_z**2) * valid)[:, 0]
+
+
+def _where(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """(R, 1) fp32, 0 where a target is ignored, else 1; (R, 1) a column to read from, whether ignored or not."""
+    return (targets != IGNORE).float()[:, None], targets.clamp(min=0)[:, None]
+
+
+def _exponentials(logits: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """exp(logits - their row's largest) (R, V), its sum, log Z and the logits at `column` (R, 1): all fp32.
+
+    fp32 `logits` are overwritten.
+    """
+    picked = logits.gather(1, column).float()
+    top = logits.amax(1, keepdim=True).float()
+    logits = logits.sub_(top) if logits.dtype == torch.float32 else logits - top
+    e = logits.exp_()
+    z = e.sum(1, keepdim=True)
+    return e, z, z.log() + top, picked
 
 
 def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
@@ -106,8 +158,3 @@ def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
         total.addmm_(a, b)
     else:
         total.add_(a @ b)
-
-
-def _matmul_dtype(hidden: Tensor) -> torch.dtype:
-    kind = hidden.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype

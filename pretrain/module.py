@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import lightning.pytorch as pl
@@ -118,11 +119,12 @@ class Pretraining(pl.LightningModule):
     def _backward(self, batch: StepBatch, tokens: int) -> Tensor:
         """Add up the gradients of the step's mean loss; returns it, a scalar."""
         size = self.settings.micro_batch
-        pieces = list(zip(batch["ids"].split(size), batch["targets"].split(size), strict=True))
+        starts = batch["starts"].split(size) if "starts" in batch else repeat(None)
+        pieces = list(zip(batch["ids"].split(size), batch["targets"].split(size), starts, strict=False))
         total = torch.zeros((), device=self.device)
-        for i, (ids, targets) in enumerate(pieces):
+        for i, (ids, targets, begins) in enumerate(pieces):
             with self._gradients_travel(i == len(pieces) - 1):
-                loss = self.model.loss(ids.long(), targets.long()) / tokens
+                loss = self.model.loss(ids.long(), targets.long(), begins, self.settings.z_loss) / tokens
                 self.manual_backward(loss * self.trainer.world_size)
             total += loss.detach()
         return self._sum_over_ranks(total)

@@ -166,7 +166,15 @@ def identity(tmp_path, **changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"run__threads": 1}, {"run__dir": "y"}, {"train__keep_last": 5}, {"train__micro_batch": 2}, {"data__path": "z"}],
+    [
+        {"run__compile": True},
+        {"run__attention": "eager"},
+        {"run__threads": 1},
+        {"run__dir": "y"},
+        {"train__keep_last": 5},
+        {"train__micro_batch": 2},
+        {"data__path": "z"},
+    ],
 )
 def test_speed_place_and_looks_are_no_part_of_a_run(tmp_path, changes):
     assert identity(tmp_path, **changes) == identity(tmp_path)
@@ -175,7 +183,8 @@ def test_speed_place_and_looks_are_no_part_of_a_run(tmp_path, changes):
 @pytest.mark.parametrize(
     "changes",
     [{"train__lr": 0.002}, {"train__seed": 1}, {"train__global_batch": 8}, {"model__num_layers": 2},
-     {"data__mixture": {"temperature": 2.0}}, {"data__pad_vocab_to": 512}, {"train__steps": 11}],
+     {"data__mixture": {"temperature": 2.0}}, {"data__pad_vocab_to": 512}, {"train__steps": 11},
+     {"train__document_mask": True}, {"train__z_loss": 1e-4}, {"train__ignore_ids": [2]}],
 )  # fmt: skip
 def test_what_moves_a_weight_is_part_of_a_run(tmp_path, changes):
     assert identity(tmp_path, **changes) != identity(tmp_path)  # steps: the end of the decay moves with them
@@ -183,6 +192,11 @@ def test_what_moves_a_weight_is_part_of_a_run(tmp_path, changes):
 
 def test_training_longer_is_the_same_run_where_the_decay_is_stated(tmp_path):
     assert identity(tmp_path, train__decay_samples=320, train__steps=99) == identity(tmp_path)
+
+
+def test_checkpoints_from_before_an_option_was_there_are_of_the_same_run(tmp_path):
+    off = {"train__document_mask": False, "train__z_loss": 0.0, "train__ignore_ids": []}
+    assert not {"document_mask", "z_loss", "ignore_ids"} & identity(tmp_path, **off)["train"].keys()
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("bloom-*.yaml")), ids=lambda path: path.stem)

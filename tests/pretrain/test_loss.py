@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretrain.loss import chunk_rows, chunked_cross_entropy, token_cross_entropy
+from pretrain.loss import chunk_rows, chunked_cross_entropy, even_chunk, token_cross_entropy
 
 
 def inputs(n: int, c: int, v: int, ignored: float = 0.2):
@@ -34,6 +34,27 @@ def test_loss_and_gradients_are_the_reference_for_any_chunk(n, v, chunk, ignored
     torch.testing.assert_close(loss * 7, reference(x, w, y))
     for a, b in zip(got, want, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+@given(n=st.integers(1, 30), chunk=st.integers(1, 40), z=st.sampled_from([1e-4, 0.1, 3.0]))
+@settings(max_examples=40, deadline=None)
+def test_z_loss_and_its_gradients_are_the_reference(n, chunk, z):
+    x, w, y = inputs(n, 8, 20)
+    log_z = (x @ w.T).logsumexp(1)
+    want = reference(x, w, y) + z * (log_z.square() * (y != -100)).sum()
+    loss = chunked_cross_entropy(x, w, y, chunk, z_loss=z)
+    torch.testing.assert_close(loss, want)
+    for a, b in zip(torch.autograd.grad(loss, (x, w)), torch.autograd.grad(want, (x, w)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * (1 + z * 100))
+    with torch.no_grad():
+        torch.testing.assert_close(chunked_cross_entropy(x, w, y, chunk, z_loss=z), want)
+
+
+def test_z_loss_worked_by_hand():
+    # logits (0, ln 3): log Z = ln 4, so 0.5 * ln(4)^2 is added; with z = 0 nothing is
+    x, w = torch.tensor([[1.0]]), torch.tensor([[0.0], [math.log(3)]])
+    plain, more = (chunked_cross_entropy(x, w, torch.tensor([0]), z_loss=z).item() for z in (0.0, 0.5))
+    assert more - plain == pytest.approx(0.5 * math.log(4) ** 2)
 
 
 def test_a_case_worked_by_hand():
@@ -113,3 +134,8 @@ def test_the_logits_are_never_held_whole():
 def test_a_chunk_of_blooms_vocabulary_on_a_gpu_is_about_two_thousand_tokens():
     assert chunk_rows(250_880, torch.device("cuda")) == 2112
     assert chunk_rows(8192, torch.device("cpu")) == 256
+
+
+@pytest.mark.parametrize(("tokens", "most", "rows"), [(32_768, 2112, 2048), (2112, 2112, 2112), (3, 2, 2), (0, 9, 1)])
+def test_chunks_are_alike_and_as_few_as_can_be(tokens, most, rows):
+    assert even_chunk(tokens, most) == rows

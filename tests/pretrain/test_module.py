@@ -120,7 +120,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_documents(packed, 
     run(tmp_path / "r", packed, steps=4, decay_samples=99)
     settings = builder.config(tmp_path / "r", packed, steps=8, decay_samples=99)
 
-    def poison(model, ids, targets):
+    def poison(model, ids, targets, *_):
         return model.token_losses(ids, targets).sum() * float("nan")
 
     with pytest.MonkeyPatch.context() as patch:
