@@ -168,6 +168,27 @@ def test_the_compiled_loss_gives_the_loss_and_gradients_of_the_plain_one(monkeyp
         torch.testing.assert_close([loss, *torch.autograd.grad(loss, (x, w))], want, rtol=1e-5, atol=1e-5)
 
 
+def test_the_gradient_of_the_weight_is_added_up_in_fp32_whether_or_not_the_product_can_do_so_itself(monkeypatch):
+    def addmm(total, a, b, dtype, out):  # as CUDA has it
+        assert (a.dtype, b.dtype, total.dtype, dtype) == (torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
+        return out.copy_(total + a.float() @ b.float())
+
+    x, w, y = inputs(64, 32, 100)
+    found = []
+    for wide in (False, True):
+        monkeypatch.setattr(module, "_adds_wide", lambda *_, wide=wide: wide)
+        monkeypatch.setattr(torch, "addmm", addmm)
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(torch.autograd.grad(chunked_cross_entropy(x, w, y, 4), w)[0])
+    assert found[0].dtype == found[1].dtype == torch.float32
+    assert not torch.equal(*found)  # the narrow product was rounded
+    torch.testing.assert_close(*found, rtol=0, atol=0.03 * found[0].abs().max().item())
+
+
+def test_a_cpu_adds_no_wide_product_and_is_not_asked():
+    assert not module._adds_wide(torch.device("cpu"), torch.bfloat16)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_compiled_on_a_gpu_the_loss_is_the_plain_one_also_for_a_shorter_last_chunk():
