@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import train_560m_parts as part
+import train_560m_peers as peers
 import train_560m_step as step
 from train_560m_base import FULL, GIB, SMALL, Json, Rows, device, said
 from train_560m_profile import profile
@@ -47,15 +48,15 @@ def run(spec: Json, rows: Rows) -> None:
     spec = dict(spec)
     shape = SMALL if small(spec) else FULL
     kind = spec.pop("kind")
-    ours = {"backend", "compile", "fused", "micro_batch", "accumulate", "kernel", "options"}
+    ours = {"backend", "compile", "fused", "micro_batch", "accumulate", "kernel"}
     how = step.Ours(**{name: value for name, value in spec.items() if name in ours})
     cells: dict[str, Callable[[], None]] = {
         "machine": lambda: machine(rows),
         "ceilings": lambda: part.ceilings(shape, rows, spec["micro_batch"]),
         "step": lambda: how.row(shape, rows),
         "profile": lambda: profile(shape, rows, how),
-        "lightning": lambda: step.lightning(shape, rows, how),
-        "transformers": lambda: step.peer(shape, rows, **spec),
+        "lightning": lambda: peers.lightning(shape, rows, how),
+        "transformers": lambda: peers.peer(shape, rows, **spec),
         "naive": lambda: step.naive(shape, rows, **spec),
         "attention": lambda: part.attention_kernels(shape, rows, **spec),
         "flex": lambda: part.flex_attention(shape, rows, **spec),

@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from train_560m_base import GIB, Rows, Shape, bf16, device, forget, measure, said
 
-from pretrain.attention import BACKENDS, alibi_columns, alibi_slopes, attention
+from pretrain.attention import alibi_columns, alibi_slopes, attention
+from pretrain.errors import ConfigError
 from pretrain.loss import chunked_cross_entropy
 
 # B sequences, H heads, T positions, D channels of a head; M, N, K of a matrix product
@@ -107,22 +108,9 @@ def flex_attention(shape: Shape, rows: Rows, micro_batch: int, head_sizes: tuple
     """FlexAttention with the bias as a score_mod and a causal block mask, compiled."""
     for size in head_sizes:
         q, k, v, slopes = _heads(shape, micro_batch, size)
-        if "flex" in BACKENDS:
-            call = torch.compile(partial(attention, slopes=slopes, backend="flex"), dynamic=False)
-        else:
-            call = _flex(slopes, shape.seq)
+        call = partial(attention, slopes=slopes, backend="flex")  # which compiles itself
         _attention_row("flex", rows, shape, call, (q, k, v), size)
         forget()
-
-
-def _flex(slopes: Tensor, length: int) -> Callable[..., Tensor]:
-    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-
-    def alibi(score: Tensor, b: Tensor, h: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        return score + slopes[h] * (j - i)
-
-    mask = create_block_mask(lambda b, h, i, j: i >= j, None, None, length, length, device=slopes.device.type)
-    return partial(torch.compile(flex_attention, dynamic=False), score_mod=alibi, block_mask=mask)
 
 
 def _heads(shape: Shape, micro_batch: int, size: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -148,7 +136,7 @@ def _attention_row(
 
     try:
         timing = measure(both, 0.3)
-    except RuntimeError as error:  # no such kernel for this size, no backward on this device, no memory for it
+    except (RuntimeError, ConfigError) as error:  # no kernel for this size, no backward on this device, no memory
         rows.add(work, None, "ms", name, False, failed=said(error))
         return
     tokens = q.shape[0] * shape.seq
@@ -171,8 +159,8 @@ def loss_by_chunk(shape: Shape, rows: Rows, micro_batch: int, chunks: tuple[int,
     hidden, weight, targets = _loss_inputs(shape, micro_batch)
     fused = fused and device().type == "cuda"
     for chunk in chunks:
-        name = f"{'fused' if fused else 'plain'}, chunks of {chunk}"
-        call = partial(chunked_cross_entropy, chunk=chunk, fused=fused)
+        name = f"{'compiled' if fused else 'plain'}, chunks of {chunk}"
+        call = partial(chunked_cross_entropy, chunk=chunk, compiled=fused)
         _loss_row(name, rows, shape, call, (hidden, weight, targets))
 
 
@@ -196,7 +184,7 @@ def loss_memory(shape: Shape, rows: Rows) -> None:
     """The peak of the loss at 8 rows, ours beside all logits at once in fp32."""
     inputs = _loss_inputs(shape, 8)
     fused = device().type == "cuda"
-    _loss_row("8 rows, seedbed", rows, shape, partial(chunked_cross_entropy, fused=fused), inputs)
+    _loss_row("8 rows, seedbed", rows, shape, partial(chunked_cross_entropy, compiled=fused), inputs)
 
     def whole(x: Tensor, w: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(F.linear(x, w).float(), y, reduction="sum")

@@ -20,7 +20,7 @@ import torch
 from torch.profiler import ProfilerActivity, record_function
 from train_560m_base import Json, Rows, Shape, device, measure, sync
 from train_560m_floor import How, parts
-from train_560m_step import Ours, Run, model_loss
+from train_560m_step import Ours, Run
 
 MARK = "phase:"
 KINDS = {  # the first that matches; attention first, because flash kernels name cutlass too
@@ -70,7 +70,7 @@ class Kernel:
 
 def profile(shape: Shape, rows: Rows, ours: Ours, steps: int = 2) -> None:
     model = ours.build(shape)
-    run = Run(model, model_loss(model, ours.accumulate), shape, ours.micro_batch, ours.accumulate)
+    run = Run(model, ours.loss(model), shape, ours.micro_batch, ours.accumulate)
     hook = model.ln_f.register_forward_hook(lambda *_: run.mark("forward"))
     alone = measure(run, 1.0)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
@@ -93,7 +93,7 @@ def _mark(name: str) -> None:
 
 def expected(shape: Shape, ours: Ours) -> dict[str, tuple[float, float]]:
     """(floor, expected) milliseconds of each part on an H100."""
-    how = How(ours.micro_batch, ours.accumulate, ours.compile != "none", ours.fused)
+    how = How(ours.micro_batch, ours.accumulate, ours.compile != "none", ours.fused, 4096 if ours.fused else 2048)
     found = parts(shape.vocab, shape.hidden, shape.layers, shape.seq, how)
     return {name: (part.floor, part.expected) for name, part in found.items()}
 

@@ -1,6 +1,6 @@
-"""The whole optimizer step: ours in each way it can be run, ours written the naive way, transformers', and Lightning's.
+"""The whole optimizer step of ours, in each way it can be run, and written the naive way.
 
-    Ours(micro_batch=16).row(FULL, rows)  ->  "step, sdpa, compile by block, fused loss, 16 x 2048"  tokens/s, MFU, GiB
+    Ours(micro_batch=16).row(FULL, rows)  ->  "step, sdpa, compile by block, compiled loss, micro-batch 16"  tokens/s
 
 A step is what `pretrain.module` does: for each micro-batch forward, loss and backward under autocast, then the clipped
 norm, fused AdamW and no gradients left. Nothing waits for the device inside it. Synthetic rows, the same for all.
@@ -8,19 +8,21 @@ norm, fused AdamW and no gradients left. Nothing waits for the device inside it.
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from train_560m_base import GIB, Mark, Rows, Shape, Timing, batch, bf16, device, forget, measure, said, sync
+from train_560m_base import GIB, Mark, Rows, Shape, Timing, batch, bf16, device, forget, measure, said
 from train_560m_floor import PEAK_FLOPS, flops_a_token
 
 from pretrain.attention import BACKENDS
+from pretrain.loss import chunked_cross_entropy
 from pretrain.model import Bloom, decay_groups
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # ids, targets -> their mean loss
@@ -33,27 +35,20 @@ class Ours:
 
     backend: str = "sdpa"
     compile: str = "block"  # block, whole, none
-    fused: bool = True  # the loss's elementwise work by torch.compile
+    fused: bool = True  # the loss compiled too
     micro_batch: int = 16
     accumulate: int = 1  # micro-batches in a step
     kernel: str = ""  # the only one that `sdpa` may take; empty: torch chooses
-    options: str = ""  # mode of torch.compile
 
     @property
     def name(self) -> str:
         compiled = {"block": "compile by block", "whole": "compile whole", "none": "no compile"}[self.compile]
-        loss = "fused loss" if self.fused else "plain loss"
-        words = [
-            f"{self.backend} {self.kernel}".strip(),
-            compiled,
-            self.options,
-            loss,
-            f"micro-batch {self.micro_batch}",
-        ]
-        words += [f"{self.accumulate} a step"] if self.accumulate > 1 else []
-        return "step, " + ", ".join(filter(None, words))
+        loss = "compiled loss" if self.fused else "plain loss"
+        words = [f"{self.backend} {self.kernel}".strip(), compiled, loss, f"micro-batch {self.micro_batch}"]
+        return "step, " + ", ".join([*words, *([f"{self.accumulate} a step"] if self.accumulate > 1 else [])])
 
     def build(self, shape: Shape) -> Bloom:
+        """With its weights on the device, the same for every way."""
         if self.backend not in BACKENDS:
             raise ValueError(f"attention backend {self.backend!r} is unknown: there are {', '.join(BACKENDS)}")
         if self.kernel:
@@ -61,15 +56,42 @@ class Ours:
         where = device()
         with torch.device(where):
             model = Bloom(shape.config, torch.Generator(where).manual_seed(0), self.backend)  # type: ignore[arg-type]
-        model.fused_loss = self.fused and where.type == "cuda"  # on a CPU compiling it takes longer than all the rest
-        compile_(model, self.compile, self.options)
+        with compiler():
+            if self.compile == "block":
+                model.compile_blocks()
+            elif self.compile == "whole":
+                model.hidden = torch.compile(model.hidden, dynamic=False)  # type: ignore[method-assign]
         return model
+
+    def loss(self, model: Bloom) -> Loss:
+        """The mean over the step: by `Bloom.loss`, or taken apart where the loss is not compiled as the blocks are."""
+        compiled = self.fused and device().type == "cuda"  # on a CPU compiling it takes longer than all the rest
+        whole = (self.compile == "block") == compiled
+
+        def mean(ids: Tensor, targets: Tensor) -> Tensor:
+            if whole:
+                total = model.loss(ids, targets)
+            else:
+                hidden, weight = model.hidden(ids).flatten(0, 1), model.word_embeddings.weight
+                total = chunked_cross_entropy(hidden, weight, targets.flatten(), compiled=compiled)
+            return total / (targets.numel() * self.accumulate)
+
+        return mean
 
     def row(self, shape: Shape, rows: Rows) -> None:
         model = self.build(shape)
-        run = Run(model, model_loss(model, self.accumulate), shape, self.micro_batch, self.accumulate)
         end = model.ln_f if self.compile != "whole" else None
-        run.row(self.name, rows, end=end)
+        Run(model, self.loss(model), shape, self.micro_batch, self.accumulate).row(self.name, rows, end=end)
+
+
+@contextmanager
+def compiler() -> Iterator[None]:
+    """torch.compile as it is on a GPU; on a CPU its tracer alone, because the C++ compiler would take minutes."""
+    if device().type == "cuda":
+        yield
+        return
+    with mock.patch.object(torch, "compile", partial(torch.compile, backend="aot_eager")):
+        yield
 
 
 def only(kernel: str) -> None:
@@ -78,30 +100,11 @@ def only(kernel: str) -> None:
         getattr(torch.backends.cuda, f"enable_{name}_sdp")(name == kernel)
 
 
-def compile_(model: Bloom, how: str, mode: str = "") -> None:
-    """By inductor on a GPU; on a CPU by the tracer alone, because a C++ compiler would take minutes."""
-    told: dict[str, Any] = {"dynamic": False} | ({"mode": mode} if mode else {})
-    if device().type == "cpu":
-        told = {"dynamic": False, "backend": "aot_eager"}
-    if how == "block":
-        for block in model.h:
-            block.compile(**told)  # 24 blocks share one code, and so one compilation
-    elif how == "whole":
-        model.hidden = torch.compile(model.hidden, **told)  # type: ignore[method-assign]
-
-
 def graphs() -> int:
     """How many torch.compile made so far: one for the blocks, one or two for the loss, or the blocks share none."""
     import torch._dynamo.utils as dynamo
 
     return dynamo.counters["stats"]["unique_graphs"]
-
-
-def model_loss(model: Bloom, accumulate: int) -> Loss:
-    def mean(ids: Tensor, targets: Tensor) -> Tensor:
-        return model.loss(ids, targets) / (targets.numel() * accumulate)
-
-    return mean
 
 
 class Run:
@@ -205,143 +208,3 @@ def naive(shape: Shape, rows: Rows, micro_batches: Iterable[int]) -> None:
         )
 
     sweep(name, "naive BLOOM of ours", rows, micro_batches, one)
-
-
-def peer(
-    shape: Shape, rows: Rows, micro_batches: Iterable[int], checkpointing: bool = False, compiled: bool = False
-) -> None:
-    """transformers' BloomForCausalLM in the same loop: fp32 weights, bf16 autocast, fused AdamW, the same rows."""
-    name = "eager attention"
-    name += ", gradient checkpointing" if checkpointing else ""
-    name += ", torch.compile" if compiled else ""
-    try:
-        import transformers
-    except ImportError as error:
-        rows.add(f"step, {name}", None, "tokens/s", "transformers", failed=said(error))
-        return
-    who = f"transformers {transformers.__version__}"
-    model = transformers_bloom(shape)
-    if checkpointing:
-        model.gradient_checkpointing_enable()
-    call = torch.compile(model, dynamic=False, **_tracer_only()) if compiled else model
-
-    def loss(ids: Tensor, targets: Tensor) -> Tensor:
-        del targets  # transformers shifts by itself, so one target of each row is missing: 2,047 of 2,048
-        return call(input_ids=ids, labels=ids, use_cache=False).loss
-
-    def one(micro_batch: int) -> None:
-        end = None if compiled else model.transformer.ln_f
-        Run(model, loss, shape, micro_batch).row(f"step, {name}, micro-batch {micro_batch}", rows, who, end)
-
-    sweep(name, who, rows, micro_batches, one)
-
-
-def _tracer_only() -> dict[str, Any]:
-    return {"backend": "aot_eager"} if device().type == "cpu" else {}
-
-
-def transformers_bloom(shape: Shape) -> Any:
-    from transformers import BloomConfig, BloomForCausalLM
-
-    config = BloomConfig(
-        vocab_size=shape.vocab,
-        hidden_size=shape.hidden,
-        n_layer=shape.layers,
-        n_head=shape.heads,
-        initializer_range=0.0048,
-        use_cache=False,
-    )
-    with torch.device(device()):
-        return BloomForCausalLM(config).train()
-
-
-def lightning(shape: Shape, rows: Rows, ours: Ours, steps: int = 12, warmup: int = 4) -> None:
-    """The same step through `pretrain.module` and Lightning's Trainer, beside the bare loop in the same process."""
-    work = f"milliseconds a step, micro-batch {ours.micro_batch}"
-    try:
-        import lightning.pytorch as pl
-
-        from pretrain.config import Train
-        from pretrain.module import Pretraining
-    except ImportError as error:
-        rows.add(work, None, "ms", "Lightning's Trainer", False, failed=said(error))
-        return
-    model = ours.build(shape)
-    run = Run(model, model_loss(model, 1), shape, ours.micro_batch)
-    bare = measure(run)
-    rows.add(work, bare.wall, "ms", "bare loop", False)
-    run.optimizer.state.clear()
-    del run
-    forget()
-    train = Train(steps=steps, global_batch=ours.micro_batch, micro_batch=ours.micro_batch, lr=3e-4)
-    clock = _Clock(warmup, steps)
-    watch = type("Watch", (pl.Callback,), {"on_train_batch_end": lambda _, *__: clock.step()})()
-    trainer = pl.Trainer(
-        accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
-        precision="bf16-mixed",
-        max_epochs=1,
-        callbacks=[watch],
-        logger=False,
-        limit_val_batches=0,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=1,
-    )
-    loader = torch.utils.data.DataLoader(
-        step_batches(shape, ours.micro_batch, steps),  # type: ignore[arg-type]
-        batch_size=None,
-        collate_fn=_as_is,
-        pin_memory=torch.cuda.is_available(),
-    )
-    trainer.fit(Pretraining(model, train, ["en"]), loader)
-    tokens = ours.micro_batch * shape.seq
-    rows.add(
-        work, clock.milliseconds, "ms", "Lightning's Trainer", False, tokens_a_second=1e3 * tokens / clock.milliseconds
-    )
-    rows.add("Lightning's overhead a step", clock.milliseconds - bare.wall, "ms", "seedbed", False)
-
-
-def _as_is(one: Any) -> Any:
-    return one
-
-
-def step_batches(shape: Shape, micro_batch: int, steps: int) -> list[dict[str, Any]]:
-    """What `pretrain.data` gives: the rows of one step each."""
-    import numpy as np
-
-    cpu = torch.device("cpu")
-    out = []
-    for step in range(steps):
-        ids, targets = batch(shape, micro_batch, cpu, step % 2)
-        out.append(
-            {
-                "ids": ids.int(),
-                "targets": targets.int(),
-                "languages": np.zeros(micro_batch, np.int64),
-                "tokens": np.full(micro_batch, shape.seq, np.int64),
-                "rows": [("en", i) for i in range(micro_batch)],
-                "step": step,
-                "samples": micro_batch,
-            }
-        )
-    return out
-
-
-class _Clock:
-    """Milliseconds a step, from the end of step `first` to that of `last`; the device is waited for at both only."""
-
-    def __init__(self, first: int, last: int) -> None:
-        self.first, self.last, self.steps, self.begin, self.milliseconds = first, last, 0, 0.0, math.nan
-
-    def step(self) -> None:
-        self.steps += 1
-        if self.steps == self.first:
-            sync()
-            self.begin = time.perf_counter()
-        elif self.steps == self.last:
-            sync()
-            self.milliseconds = 1e3 * (time.perf_counter() - self.begin) / (self.last - self.first)
