@@ -294,3 +294,39 @@ def test_without_lightning_pydantic_transformers_and_numpy_the_other_cells_are_t
                 assert name.split(".")[0] in allowed or name.startswith("train_560m"), (path, name)
                 if name.startswith("pretrain."):
                     assert name in {"pretrain.model", "pretrain.attention", "pretrain.loss", "pretrain.errors"}
+
+
+WAYS = [
+    {"compile": "none", "fused": False},
+    {"compile": "block", "fused": True},
+    {"compile": "block", "fused": True, "backend": "flex"},
+    {"compile": "block", "fused": False, "backend": "auto"},
+    {"compile": "none", "fused": True, "kernel": "flash"},
+    {"compile": "none", "fused": True, "kernel": "cudnn"},
+    {"compile": "whole", "fused": True},
+]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: " ".join(map(str, way.values())))
+def test_on_a_gpu_each_way_to_run_our_model_gives_the_loss_and_gradient_of_eager_attention(way):
+    torch._dynamo.reset()  # else the ways before this one count against its recompilations
+    shape = base.Shape(4096, 256, 3, 4, 384)
+
+    def of(how):
+        model = how.build(shape)
+        ids, targets = base.batch(shape, 2, base.device())
+        with base.bf16(base.device()):
+            loss = how.loss(model)(ids, targets)
+            loss.backward()
+        return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    loss, gradient = of(steps.Ours("eager", "none", False))
+    try:
+        other, found = of(steps.Ours(**way))
+    finally:
+        for name in steps.KERNELS:
+            getattr(torch.backends.cuda, f"enable_{name}_sdp")(True)
+    assert other == pytest.approx(loss, rel=1e-3)
+    assert (found - gradient).norm() < 0.03 * gradient.norm()
