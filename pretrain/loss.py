@@ -80,18 +80,19 @@ class _Chunked(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int, z_loss: float, compiled: bool
     ) -> Tensor:
-        dtype, gradient = compute_dtype(hidden), _compiled_gradient() if compiled else _gradient
+        dtype = compute_dtype(hidden)
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         d_hidden = torch.empty_like(hidden)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
         with torch.autocast(hidden.device.type, enabled=False):
             w = weight.to(dtype)  # once, not once a chunk
+            room = _Room(min(chunk, len(targets)), w, reuse=not compiled)
             for i in range(0, targets.shape[0], chunk):
                 x, y = hidden[i : i + chunk].to(dtype), targets[i : i + chunk]  # (R, C), (R,)
-                losses, scale, d_logits = gradient(x @ w.T, y, z_loss)  # (R,), (R, 1), (R, V) in dtype
+                losses, scale, d_logits = room.gradient(room.logits(x, w), y, z_loss)  # (R,), (R, 1), (R, V) in dtype
                 total += losses.sum()
                 d_hidden[i : i + chunk] = (d_logits @ w) * scale
-                _add_product(d_weight, d_logits.T, (x * scale).to(dtype))
+                room.add_product(d_weight, d_logits.T, (x * scale).to(dtype))
         ctx.gradients = d_hidden, d_weight.to(weight.dtype)
         return total
 
@@ -104,18 +105,52 @@ class _Chunked(torch.autograd.Function):
         return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None, None
 
 
-def _gradient(logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(R,) losses, (R, 1) a scale of the rows, and (R, V) in the dtype of `logits`: scale times it is the gradient.
+class _Room:
+    """Memory for one chunk of (R, V), used by all of them: a CPU faults on each page that it is given anew."""
 
+    def __init__(self, rows: int, weight: Tensor, reuse: bool) -> None:
+        size, dtype = (rows, weight.shape[0]), weight.dtype
+        self._logits = weight.new_empty(size) if reuse else None
+        self._fp32 = weight.new_empty(size, dtype=torch.float32) if reuse and dtype != torch.float32 else None
+        self._wide = dtype != torch.float32 and _adds_wide(weight.device, dtype)
+        self._product = None if self._wide or dtype == torch.float32 else torch.empty_like(weight)  # (V, C)
+        self.gradient = self._gradient if reuse else _compiled_gradient()
+
+    def logits(self, x: Tensor, weight: Tensor) -> Tensor:
+        return x @ weight.T if self._logits is None else torch.mm(x, weight.T, out=self._logits[: len(x)])
+
+    def _gradient(self, logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+        if self._fp32 is None:
+            return _gradient(logits, targets, z_loss)
+        losses, scale, gradient = _gradient(logits, targets, z_loss, self._fp32[: len(targets)])
+        return losses, scale, logits.copy_(gradient)
+
+    def add_product(self, total: Tensor, a: Tensor, b: Tensor) -> None:
+        """total += a @ b, where total is fp32 whatever a and b are."""
+        if self._wide:
+            torch.addmm(total, a, b, torch.float32, out=total)
+        elif self._product is None:
+            total.addmm_(a, b)
+        else:
+            total.add_(torch.mm(a, b, out=self._product))
+
+
+def _gradient(
+    logits: Tensor, targets: Tensor, z_loss: float, out: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(R,) losses, (R, 1) a scale of the rows, and (R, V): scale times it is the gradient of `logits`.
+
+    In `out`, fp32, if that is given; else in the dtype of `logits`, and in their memory if they are fp32.
     Each pass over (R, V) counts, so probabilities are not made: what divides a row's exponentials, and takes ignored
     rows out, is left to the caller, who multiplies it into the (R, C) sides of the products.
     """
-    dtype, (valid, column) = logits.dtype, _where(targets)
-    e, z, log_z, picked = _exponentials(logits, column)
+    valid, column = _where(targets)
+    e, z, log_z, picked = _exponentials(logits, column, out)
     losses = (log_z - picked + z_loss * log_z**2) * valid
     if z_loss:
         e.mul_(1 + 2 * z_loss * log_z)
-    return losses[:, 0], valid / z, e.scatter_add_(1, column, -z).to(dtype)
+    e.scatter_add_(1, column, -z)
+    return losses[:, 0], valid / z, e if out is not None else e.to(logits.dtype)
 
 
 def _gradient_to_compile(logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,27 +192,18 @@ def _where(targets: Tensor) -> tuple[Tensor, Tensor]:
     return (targets != IGNORE).float()[:, None], targets.clamp(min=0)[:, None]
 
 
-def _exponentials(logits: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _exponentials(logits: Tensor, column: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """exp(logits - their row's largest) (R, V), its sum, log Z and the logits at `column` (R, 1): all fp32.
 
-    fp32 `logits` are overwritten.
+    In `out` if that is given; else fp32 `logits` are overwritten.
     """
     picked = logits.gather(1, column).float()
     top = logits.amax(1, keepdim=True).float()
-    logits = logits.sub_(top) if logits.dtype == torch.float32 else logits - top
-    e = logits.exp_()
+    if out is None and logits.dtype == torch.float32:
+        out = logits
+    e = torch.sub(logits, top, out=out).exp_() if out is not None else (logits - top).exp_()
     z = e.sum(1, keepdim=True)
     return e, z, z.log() + top, picked
-
-
-def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """total += a @ b, where total is fp32 whatever a and b are."""
-    if a.dtype == torch.float32:
-        total.addmm_(a, b)
-    elif _adds_wide(a.device, a.dtype):
-        torch.addmm(total, a, b, torch.float32, out=total)
-    else:
-        total.add_(a @ b)
 
 
 @cache

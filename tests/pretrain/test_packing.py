@@ -102,7 +102,7 @@ def test_what_begins_at_one_place_is_of_one_document_and_padding_is_by_itself(tm
             piece = {whose[token] for j, token in enumerate(ids) if found[j] == start and token != builder.EOS}
             assert len(piece) <= 1  # none: a document without a text is an end only
         begun += len(set(found)) - 1
-    assert begun > 50
+    assert begun > 30
     assert batch["starts"].dtype == torch.int32 and batch["starts"].shape == batch["ids"].shape
 
 
