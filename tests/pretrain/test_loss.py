@@ -185,7 +185,9 @@ def test_the_gradient_of_the_weight_is_added_up_in_fp32_whether_or_not_the_produ
     torch.testing.assert_close(*found, rtol=0, atol=0.03 * found[0].abs().max().item())
 
 
-def test_a_cpu_adds_no_wide_product_and_is_not_asked():
+def test_a_cpu_adds_no_wide_product_and_is_not_asked(monkeypatch):
+    monkeypatch.setattr(torch, "addmm", lambda *_, **__: pytest.fail("it was asked"))
+    module._adds_wide.cache_clear()
     assert not module._adds_wide(torch.device("cpu"), torch.bfloat16)
 
 
