@@ -53,7 +53,9 @@ def chunked_cross_entropy(
     become two or three by `torch.compile`, once for each shape of a chunk. With `part`, `weight` is this rank's rows of
     the vocabulary; the loss is that over all rows, on every rank, and is not compiled.
     """
-    chunk = chunk or even_chunk(targets.shape[0], chunk_rows(weight.shape[0], hidden.device))
+    compiled = compiled and part is None
+    most = chunk_rows(weight.shape[0], hidden.device) * (2 if compiled else 1)  # compiled, nothing of a chunk is fp32
+    chunk = chunk or even_chunk(targets.shape[0], most)
     if not torch.is_grad_enabled():
         zero = torch.zeros((), device=hidden.device)
         return sum((losses.sum() for losses in _losses(hidden, weight, targets, chunk, z_loss, part)), zero)
@@ -103,18 +105,19 @@ class _Chunked(torch.autograd.Function):
         compiled: bool,
         part: VocabPart | None,
     ) -> Tensor:
-        dtype, gradient = compute_dtype(hidden), _compiled_gradient() if compiled and not part else _gradient
+        dtype = compute_dtype(hidden)
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         d_hidden = torch.empty_like(hidden)
         d_weight = torch.zeros_like(weight, dtype=torch.float32)
         with torch.autocast(hidden.device.type, enabled=False):
             w = weight.to(dtype)  # once, not once a chunk
+            room = _Room(min(chunk, len(targets)), w, part, reuse=not compiled)
             for i in range(0, targets.shape[0], chunk):
                 x, y = hidden[i : i + chunk].to(dtype), targets[i : i + chunk]  # (R, C), (R,)
-                losses, scale, d_logits = gradient(x @ w.T, y, z_loss, part)  # (R,), (R, 1), (R, V) in dtype
+                losses, scale, d_logits = room.gradient(room.logits(x, w), y, z_loss)  # (R,), (R, 1), (R, V) in dtype
                 total += losses.sum()
                 d_hidden[i : i + chunk] = (d_logits @ w) * scale
-                _add_product(d_weight, d_logits.T, (x * scale).to(dtype))
+                room.add_product(d_weight, d_logits.T, (x * scale).to(dtype))
             if part:
                 part.reduce(d_hidden)  # each rank has what its rows of the vocabulary say
         ctx.gradients = d_hidden, d_weight.to(weight.dtype)
@@ -129,25 +132,75 @@ class _Chunked(torch.autograd.Function):
         return d_hidden.mul_(d_total), d_weight.mul_(d_total), None, None, None, None, None
 
 
-def _gradient(
-    logits: Tensor, targets: Tensor, z_loss: float, part: VocabPart | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(R,) losses, (R, 1) a scale of the rows, and (R, V) in the dtype of `logits`: scale times it is the gradient.
+class _Room:
+    """Memory for one chunk of (R, V), used by all of them: a CPU faults on each page that it is given anew."""
 
+    def __init__(self, rows: int, weight: Tensor, part: VocabPart | None, reuse: bool) -> None:
+        self._part = part
+        size, dtype = (rows, weight.shape[0]), weight.dtype
+        self._logits = weight.new_empty(size) if reuse else None
+        self._fp32 = weight.new_empty(size, dtype=torch.float32) if reuse and dtype != torch.float32 else None
+        self._wide = dtype != torch.float32 and _adds_wide(weight.device, dtype)
+        self._product = None if self._wide or dtype == torch.float32 else torch.empty_like(weight)  # (V, C)
+        self.gradient = self._gradient if reuse else _compiled_gradient()
+
+    def logits(self, x: Tensor, weight: Tensor) -> Tensor:
+        return x @ weight.T if self._logits is None else torch.mm(x, weight.T, out=self._logits[: len(x)])
+
+    def _gradient(self, logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+        if self._fp32 is None:
+            return _gradient(logits, targets, z_loss, self._part)
+        losses, scale, gradient = _gradient(logits, targets, z_loss, self._part, self._fp32[: len(targets)])
+        return losses, scale, logits.copy_(gradient)
+
+    def add_product(self, total: Tensor, a: Tensor, b: Tensor) -> None:
+        """total += a @ b, where total is fp32 whatever a and b are."""
+        if self._wide:
+            torch.addmm(total, a, b, torch.float32, out=total)
+        elif self._product is None:
+            total.addmm_(a, b)
+        else:
+            total.add_(torch.mm(a, b, out=self._product))
+
+
+def _gradient(
+    logits: Tensor, targets: Tensor, z_loss: float, part: VocabPart | None = None, out: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(R,) losses, (R, 1) a scale of the rows, and (R, V): scale times it is the gradient of `logits`.
+
+    In `out`, fp32, if that is given; else in the dtype of `logits`, and in their memory if they are fp32.
     Each pass over (R, V) counts, so probabilities are not made: what divides a row's exponentials, and takes ignored
     rows out, is left to the caller, who multiplies it into the (R, C) sides of the products.
     """
-    dtype, (valid, column, here) = logits.dtype, _where(targets, logits.shape[1], part)
-    e, z, log_z, picked = _exponentials(logits, column, here, part)
+    valid, column, here = _where(targets, logits.shape[1], part)
+    e, z, log_z, picked = _exponentials(logits, column, here, part, out)
     losses = (log_z - picked + z_loss * log_z**2) * valid
     if z_loss:
         e.mul_(1 + 2 * z_loss * log_z)
-    return losses[:, 0], valid / z, e.scatter_add_(1, column, -z * here).to(dtype)
+    e.scatter_add_(1, column, -z * here)
+    return losses[:, 0], valid / z, e if out is not None else e.to(logits.dtype)
+
+
+def _gradient_to_compile(logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+    """What `_gradient` gives, as torch.compile makes the fewest passes of it; uncompiled it is slower.
+
+    A target is found by comparing columns: a scatter would want all of (R, V) in memory in fp32 before it. So bf16
+    logits are read twice and written once on a GPU, 6 bytes each, against 26 kernel by kernel.
+    """
+    dtype, (valid, column, _) = logits.dtype, _where(targets, logits.shape[1], None)
+    wide = logits.float()  # this, and all else of (R, V) but what is returned, is in no memory once compiled
+    top = wide.amax(1, keepdim=True)
+    e = (wide - top).exp()  # maximum, then sum of these: inductor knows the pair and reads once for both
+    z = e.sum(1, keepdim=True)
+    log_z = z.log() + top
+    losses = (log_z - wide.gather(1, column) + z_loss * log_z**2) * valid
+    chosen = torch.arange(logits.shape[1], device=logits.device) == column
+    return losses[:, 0], valid / z, (e * (1 + 2 * z_loss * log_z) - torch.where(chosen, z, 0.0)).to(dtype)
 
 
 @cache
 def _compiled_gradient() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
-    return torch.compile(_gradient, dynamic=False)
+    return torch.compile(_gradient_to_compile, dynamic=False)
 
 
 @torch.no_grad()
@@ -184,28 +237,38 @@ def _where(targets: Tensor, rows: int, part: VocabPart | None) -> tuple[Tensor, 
 
 
 def _exponentials(
-    logits: Tensor, column: Tensor, here: Tensor, part: VocabPart | None
+    logits: Tensor, column: Tensor, here: Tensor, part: VocabPart | None, out: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """exp(logits - their row's largest) (R, V), its sum, log Z and the logits at `column` (R, 1): all fp32.
 
-    fp32 `logits` are overwritten.
+    In `out` if that is given; else fp32 `logits` are overwritten.
     """
     picked = logits.gather(1, column).float() * here
     top = logits.amax(1, keepdim=True).float()
     if part:
         part.reduce(top, ReduceOp.MAX)
         part.reduce(picked)
-    logits = logits.sub_(top) if logits.dtype == torch.float32 else logits - top
-    e = logits.exp_()
+    if out is None and logits.dtype == torch.float32:
+        out = logits
+    e = torch.sub(logits, top, out=out).exp_() if out is not None else (logits - top).exp_()
     z = e.sum(1, keepdim=True)
     if part:
         part.reduce(z)
     return e, z, z.log() + top, picked
 
 
-def _add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """total += a @ b, where total is fp32 whatever a and b are."""
-    if a.dtype == torch.float32:
-        total.addmm_(a, b)
-    else:
-        total.add_(a @ b)
+@cache
+def _adds_wide(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether a product of `dtype` can be added to an fp32 matrix at once, unrounded: 8 bytes of traffic, else 12.
+
+    On CUDA from some torch after 2.8 on (in 2.8 all three have to be alike): asked of torch itself, on ones.
+    """
+    if device.type != "cuda":
+        return False
+    ones = torch.ones(16, 16, dtype=dtype, device=device)
+    total = torch.ones(16, 16, device=device)
+    try:
+        torch.addmm(total, ones, ones, torch.float32, out=total)
+    except (RuntimeError, TypeError):
+        return False
+    return bool((total == 17).all())

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pretrain import loss as module
 from pretrain.loss import chunk_rows, chunked_cross_entropy, even_chunk, token_cross_entropy
 
 
@@ -139,3 +140,64 @@ def test_a_chunk_of_blooms_vocabulary_on_a_gpu_is_about_two_thousand_tokens():
 @pytest.mark.parametrize(("tokens", "most", "rows"), [(32_768, 2112, 2048), (2112, 2112, 2112), (3, 2, 2), (0, 9, 1)])
 def test_chunks_are_alike_and_as_few_as_can_be(tokens, most, rows):
     assert even_chunk(tokens, most) == rows
+
+
+@given(
+    r=st.integers(1, 20), v=st.integers(2, 60), scale=st.sampled_from([1.0, 30.0, 1e4]), narrow=st.booleans(),
+    z_loss=st.sampled_from([0.0, 1e-4, 0.1]),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_what_is_compiled_computes_what_runs_kernel_by_kernel(r, v, scale, narrow, z_loss):
+    g = torch.Generator().manual_seed(r * 61 + v)
+    logits = (scale * torch.randn(r, v, generator=g)).to(torch.bfloat16 if narrow else torch.float32)
+    targets = torch.randint(0, v, (r,), generator=g)
+    targets[torch.rand(r, generator=g) < 0.3] = -100
+    got = module._gradient_to_compile(logits, targets, z_loss)
+    want = module._gradient(logits.clone(), targets, z_loss)
+    for a, b in zip(got, want, strict=True):
+        assert a.dtype == b.dtype
+        torch.testing.assert_close(a, b, rtol=2**-7 if a.dtype == torch.bfloat16 else 1e-5, atol=1e-4)
+
+
+def test_the_compiled_loss_gives_the_loss_and_gradients_of_the_plain_one(monkeypatch):
+    monkeypatch.setattr(module, "_compiled_gradient", lambda: module._gradient_to_compile)  # compiling takes seconds
+    x, w, y = inputs(37, 8, 50)
+    want = [reference(x, w, y), *torch.autograd.grad(reference(x, w, y), (x, w))]
+    for compiled in (False, True):
+        loss = chunked_cross_entropy(x, w, y, 10, compiled=compiled)
+        torch.testing.assert_close([loss, *torch.autograd.grad(loss, (x, w))], want, rtol=1e-5, atol=1e-5)
+
+
+def test_the_gradient_of_the_weight_is_added_up_in_fp32_whether_or_not_the_product_can_do_so_itself(monkeypatch):
+    def addmm(total, a, b, dtype, out):  # as CUDA has it
+        assert (a.dtype, b.dtype, total.dtype, dtype) == (torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
+        return out.copy_(total + a.float() @ b.float())
+
+    x, w, y = inputs(64, 32, 100)
+    found = []
+    for wide in (False, True):
+        monkeypatch.setattr(module, "_adds_wide", lambda *_, wide=wide: wide)
+        monkeypatch.setattr(torch, "addmm", addmm)
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(torch.autograd.grad(chunked_cross_entropy(x, w, y, 4), w)[0])
+    assert found[0].dtype == found[1].dtype == torch.float32
+    assert not torch.equal(*found)  # the narrow product was rounded
+    torch.testing.assert_close(*found, rtol=0, atol=0.03 * found[0].abs().max().item())
+
+
+def test_a_cpu_adds_no_wide_product_and_is_not_asked(monkeypatch):
+    monkeypatch.setattr(torch, "addmm", lambda *_, **__: pytest.fail("it was asked"))
+    module._adds_wide.cache_clear()
+    assert not module._adds_wide(torch.device("cpu"), torch.bfloat16)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_compiled_on_a_gpu_the_loss_is_the_plain_one_also_for_a_shorter_last_chunk():
+    x, w, y = inputs(300, 64, 5000)
+    x, w, y = x.detach().cuda().requires_grad_(), w.detach().cuda().requires_grad_(), y.cuda()
+    with torch.autocast("cuda", torch.bfloat16):
+        plain, fused = (chunked_cross_entropy(x, w, y, 128, compiled=compiled) for compiled in (False, True))
+    torch.testing.assert_close(fused, plain, rtol=1e-5, atol=0)
+    for a, b in zip(torch.autograd.grad(fused, (x, w)), torch.autograd.grad(plain, (x, w)), strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-2, atol=2e-2)
