@@ -19,16 +19,18 @@ from pretrain.looks import Metrics, Samples, Validation
 from pretrain.progress import Tell
 from pretrain.rundir import RunDir
 from pretrain.saving import Checkpointing, Signals
+from pretrain.skips import Skips
+from pretrain.watch import Watch
 
 
 def callbacks(run: Run) -> list[pl.Callback]:
     looks = [Validation(run), Samples(run)]
-    return [Signals(run.say), Metrics(run), Checkpointing(run, looks, draw_curve), Tell(run)]
+    return [Signals(run.say), Skips(run), Metrics(run), Watch(run), Checkpointing(run, looks, draw_curve), Tell(run)]
 
 
 def draw_curve(run: RunDir) -> Path:
     """Write loss.svg from the logs; returns its path."""
-    train = [(line["samples"], line["loss"]) for line in run.lines("metrics.jsonl")]
+    train = [(line["samples"], line["loss"]) for line in run.lines("metrics.jsonl") if line["loss"] is not None]
     valid = [(line["samples"], line["scores"][-1]["loss"]) for line in run.lines("validation.jsonl")]
     seal.write_text(run.path / "loss.svg", curve.draw(train, valid, run.path.name))
     return run.path / "loss.svg"

@@ -51,15 +51,46 @@ class Checkpoint:
         return moments
 
 
-def save(root: Path, model: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], state: Mapping[str, Any]) -> Path:
-    """Write ckpt/step_<state.step>, whole or not at all: weights by name, moments as `optimizer_tensors` names them.
+@dataclass(frozen=True)
+class Tensors:
+    """What a checkpoint holds of the model and of its optimizer, by the names of its files' entries."""
 
-    Raises RunError on a full disk."""
+    model: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+
+    def copied(self, into: Tensors | None) -> Tensors:
+        """A copy on the CPU that training does not change, in the memory of a former one if there is one."""
+        into = into or Tensors(_room(self.model), _room(self.optimizer))
+        for ours, theirs in ((self.model, into.model), (self.optimizer, into.optimizer)):
+            if ours.keys() != theirs.keys():  # a parameter had its first gradient since
+                theirs.clear()
+                theirs.update(_room(ours))
+            for name, tensor in ours.items():
+                theirs[name].copy_(tensor, non_blocking=True)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return into
+
+
+def tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
+    """Those of a model and its optimizer, where they are: no copies."""
+    return Tensors(
+        {name: tensor.detach() for name, tensor in model.state_dict().items()}, optimizer_tensors(model, optimizer)
+    )
+
+
+def save(root: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> Path:
+    """Write ckpt/step_<state.step>, whole or not at all. Raises RunError on a full disk."""
+    return write(root, tensors(model, optimizer), state)
+
+
+def write(root: Path, held: Tensors, state: Mapping[str, Any]) -> Path:
+    """Write ckpt/step_<state.step>, whole or not at all. Raises RunError on a full disk."""
 
     def fill(folder: Path) -> None:
         try:
-            save_file(_cpu(model), folder / _MODEL, {"format": "pt"})
-            save_file(_cpu(optimizer), folder / _OPTIMIZER, {"format": "pt"})
+            save_file(_cpu(held.model), folder / _MODEL, {"format": "pt"})
+            save_file(_cpu(held.optimizer), folder / _OPTIMIZER, {"format": "pt"})
         except SafetensorError as error:  # the library's own wrapping of "no space left on device"
             raise OSError(str(error)) from error
         seal.write_text(folder / STATE, json.dumps(state, ensure_ascii=False, indent=1, sort_keys=True))
@@ -74,11 +105,6 @@ def load(folder: Path) -> Checkpoint:
     except seal.NotWholeError as error:
         raise InputError(f"checkpoint {folder} is not whole: {error}", hint="give the one before it") from error
     return Checkpoint(folder, read_state(folder))
-
-
-def tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What `save` takes of a model that lies in one piece (else: `parallel.whole_tensors`)."""
-    return model.state_dict(), optimizer_tensors(model, optimizer)
 
 
 def optimizer_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -124,6 +150,15 @@ def restore_random_states(states: Mapping[str, Any]) -> None:
         torch.cuda.set_rng_state_all([torch.from_numpy(_array(text, np.uint8)) for text in states["cuda"]])
 
 
+def guard_text(window: Tensor) -> str:
+    """The (2, W) fp32 window of the guard as text, to the last bit."""
+    return _text(window.numpy())
+
+
+def guard_window(text: str) -> Tensor:
+    return torch.from_numpy(_array(text, np.float32)).view(2, -1)
+
+
 def _text(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
 
@@ -134,6 +169,12 @@ def _array(text: str, dtype: type) -> np.ndarray:
 
 def _cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _room(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Memory for a copy of each; pinned where that makes copies from a GPU fast."""
+    pinned = torch.cuda.is_available()
+    return {name: torch.empty_like(tensor, device="cpu", pin_memory=pinned) for name, tensor in tensors.items()}
 
 
 def _load(path: Path) -> dict[str, Tensor]:

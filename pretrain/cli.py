@@ -1,4 +1,4 @@
-"""The command `pretrain`: init, fit, eval, generate, export, plan.
+"""The command `pretrain`: init, fit, eval, generate, export, plan, plot, sweep.
 
 stdout carries data, stderr carries talk. Exit 0: done; 1: the work failed or was stopped; 2: you asked wrongly.
 Commands import what they need when they run, so that help and mistakes are told at once.
@@ -16,13 +16,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pretrain.cli_compare import plot, sweep
+from pretrain.cli_plan import plan
+from pretrain.cli_words import ConfigPath, DataPath, Json, ModelPath, say
 from pretrain.errors import SeedbedError
 
 if TYPE_CHECKING:
     from pretrain.config import Config, Train
     from pretrain.evaluate import Score
-    from pretrain.mixture import MixturePlan
-    from pretrain.model import ModelConfig
     from pretrain.rundir import Outcome, RunDir
 
 app = typer.Typer(
@@ -35,17 +36,6 @@ app = typer.Typer(
     A first run:  `pretrain fit configs/bloom-tiny.yaml`, then `pretrain generate runs/demo/bloom-tiny "All human"`.
     """,
 )
-
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as configs/bloom-tiny.yaml.")]
-ModelPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="run.dir of a config, a folder ckpt/step_NNNNNN in it, or an export.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for programs.")]
-DataPath = Annotated[Path | None, typer.Option("--data", help="The packed corpus; else the one it was trained on.")]
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -107,7 +97,8 @@ def evaluate(
     from pretrain.loading import load
 
     loaded = load(run, say)
-    scores = score(loaded.model, loaded.seam(data, say), split, max_rows=rows)
+    masked = loaded.state.get("config", {}).get("train", {}).get("document_mask", False)
+    scores = score(loaded.model, loaded.seam(data, say), split, max_rows=rows, document_mask=masked)
     consumed = loaded.state.get("tokens_by_language", {})  # an exported folder does not say
     if as_json:
         about = {"model": str(loaded.folder), "split": split, "tokens_by_language": consumed}
@@ -155,44 +146,9 @@ def export(
     print(write(loaded.model, loaded.config, loaded.manifest, loaded.tokenizer_dir, target, consumed=consumed))
 
 
-@app.command()
-def plan(
-    config: ConfigPath,
-    hardware: Annotated[str, typer.Option(help="a100, h100, h200 or cpu.")] = "h100",
-    gpus: Annotated[int | None, typer.Option(min=1, help="Devices in all; else those of the config.")] = None,
-    seq_len: Annotated[int | None, typer.Option(min=1, help="Else the corpus's, or 2,048 if it is not there.")] = None,
-    mfu: Annotated[float, typer.Option(min=0.01, max=1, help="Share of the peak that is reached.")] = 0.4,
-    as_json: Json = False,
-) -> None:
-    """Parameters, FLOPs, memory and time of a config, and what its mixture makes of each language.
-
-    Nothing is built for it. The mixture is told where the packed corpus is there.
-    """
-    from pretrain import mixture_table
-    from pretrain.config import load_config
-    from pretrain.plan import plan as reckon
-
-    settings = load_config(config)
-    mixture = _mixture(settings)
-    shape, length = _shape(settings, seq_len)
-    numbers = reckon(
-        shape,
-        hardware,
-        devices=gpus or settings.run.all_devices,
-        seq_len=length,
-        micro_batch=settings.train.micro_batch,
-        global_batch=settings.train.global_batch,
-        tokens=settings.train.total_samples * length,
-        mfu=mfu,
-        precision=None if hardware == "cpu" else settings.run.precision,
-    )
-    if as_json:
-        whole = json.loads(numbers.to_json()) | {"mixture": mixture and mixture_table.as_json(mixture)}
-        print(json.dumps(whole, ensure_ascii=False, indent=2))
-        return
-    Console().print(numbers.table())
-    if mixture:
-        print(mixture_table.told(mixture))
+app.command()(plan)
+app.command()(plot)
+app.command()(sweep)
 
 
 def main() -> None:
@@ -202,32 +158,6 @@ def main() -> None:
     except SeedbedError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
-
-
-def _shape(settings: Config, seq_len: int | None) -> tuple[ModelConfig, int]:
-    """The model and its sequence length: from the packed corpus where it is there, else BLOOM's."""
-    from pretrain.fit import model_config
-    from pretrain.model import ModelConfig, padded_vocab
-    from pretrain.seam import Seam
-
-    if (settings.data.path / "manifest.json").is_file():
-        seam = Seam.open(settings.data.path)
-        return model_config(settings, seam), seq_len or seam.seq_len
-    rows = settings.data.pad_vocab_to or padded_vocab(250_680, 512)
-    length = seq_len or 2048
-    say(f"{settings.data.path} is not there yet: reckoning with {rows:,} embedding rows and {length:,} tokens a row")
-    return ModelConfig(vocab_size=rows, **settings.model.model_dump()), length
-
-
-def _mixture(settings: Config) -> MixturePlan | None:
-    """What the mixture makes of the packed corpus, where that is there."""
-    from pretrain.mixture import plan_mixture
-    from pretrain.mixture_table import corpus_of
-    from pretrain.seam import Seam
-
-    if not (settings.data.path / "manifest.json").is_file():
-        return None
-    return plan_mixture(settings.data.mixture, corpus_of(Seam.open(settings.data.path)), settings.train.total_samples)
 
 
 def _tell_outcome(outcome: Outcome, settings: Config, config: Path) -> None:

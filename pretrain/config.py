@@ -21,6 +21,8 @@ from pretrain.rules import Mixture
 from pretrain.schedule import Batches, LearningRate, Ramp, Shape
 from pretrain.yaml_file import read_yaml
 
+LoggerName = Literal["tensorboard", "csv", "wandb", "wandb-online"]
+
 
 class Run(Block):
     """Where and how fast; two runs that differ here only see the same samples in the same order."""
@@ -32,11 +34,14 @@ class Run(Block):
     strategy: Literal["auto", "ddp", "fsdp"] = "auto"  # fsdp: each device holds a part of weights and moments
     tensor_parallel: Count = 1  # devices that compute one row together; they take `fsdp`
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    attention: Literal["sdpa", "eager"] = "sdpa"
+    attention: Literal["auto", "sdpa", "eager", "flex"] = "auto"  # docs/training.md
+    compile: bool | None = None  # torch.compile of each block; None: on a GPU
     threads: Count | None = None  # of torch on the CPU; None: as many as the process may use
     workers: NotNegative = 0  # processes that read ahead
+    async_save: bool = False  # write checkpoints beside the training, from a copy in this machine's memory
     log_every: Count = 20  # steps between two lines where there is no terminal
-    tensorboard: bool = True  # if it is installed
+    watch_every: Count | None = 100  # steps between two looks at the gradients of layers and the tokens of languages
+    loggers: tuple[LoggerName, ...] | None = None  # besides the run's own files; None: tensorboard, if it is installed
 
     @property
     def all_devices(self) -> int:
@@ -89,6 +94,14 @@ class BatchRamp(Block):
     samples: Count
 
 
+class Skips(Block):
+    """Which steps teach nothing: their samples are consumed, the weights stay as they are."""
+
+    window: Annotated[int, Strict(), Field(ge=4)] = 128  # steps that a loss and a gradient's norm are compared with
+    sigma: Positive | None = 6.0  # standard deviations above their mean; null: only what is not finite is skipped
+    most: NotNegative = 10  # of the last `window` steps; one more stops the run
+
+
 class Train(Block):
     """What is learned from what, and how often we look."""
 
@@ -107,8 +120,13 @@ class Train(Block):
     betas: tuple[Share, Share] = (0.9, 0.95)
     eps: Positive = 1e-8
     clip: Positive | None = 1.0  # largest norm of the gradient
+    skips: Skips = Skips()
+    document_mask: bool = False  # a document does not see what stands before it in its row
+    z_loss: Annotated[float, Strict(), Field(ge=0)] = 0.0  # times log(Z)^2, added to each target's loss; 1e-4 is usual
+    ignore_ids: tuple[NotNegative, ...] = ()  # token ids that are no targets
     seed: NotNegative = 42
     checkpoint_every: Count = 1000  # steps
+    keep_every: Count | None = None  # steps: these checkpoints are kept for good
     keep_last: Annotated[int, Strict(), Field(ge=2)] = 2  # checkpoints; the one before is what saves you
     validate_every: Count | None = None  # steps; None: at the end only
     validate_rows: Count | None = 64  # of each language, at intervals; None: all. `eval` takes all
@@ -168,19 +186,40 @@ class Config(Block):
         train |= {"decay_samples": rate.decay_samples, "cooldown_samples": rate.cooldown_samples}
         if self.train.schedule == "constant":  # what it does not use cannot differ
             train |= {"decay_samples": None, "cooldown_samples": None}
+        for name in _LATER:  # checkpoints from before there were these say nothing of them
+            if not train[name]:
+                del train[name]
         data = self.data.model_dump(mode="json", include={"mixture", "pad_vocab_to"})
         data["mixture"]["over_samples"] = self.data.mixture.over(self.train.total_samples)
         return {"data": data, "model": self.model.model_dump(mode="json"), "train": train}
 
 
-_FREE = {"steps", "samples", "micro_batch", "checkpoint_every", "keep_last"} | {
-    name for name in Train.model_fields if name.startswith(("validate_", "sample_"))
-}
+_RECIPES = Path(__file__).parent / "recipes"  # the project's folder configs/; in an installed package its files
+
+_FREE: dict[str, Any] = {"skips": {"most"}} | dict.fromkeys(
+    ["steps", "samples", "micro_batch", "checkpoint_every", "keep_last", "keep_every"]
+    + [name for name in Train.model_fields if name.startswith(("validate_", "sample_"))],
+    True,
+)
+_LATER = ("document_mask", "z_loss", "ignore_ids")
+
+
+def shipped(path: Path) -> Path:
+    """A config by its path, or by the name of one that comes with the package: `bloom-560m`.
+
+    A path that leads nowhere and is no such name comes back as it is.
+    """
+    return path if path.exists() or path.parent != Path() else _shipped().get(path.name.removesuffix(".yaml"), path)
+
+
+def _shipped() -> dict[str, Path]:
+    return {file.stem: file for file in sorted(_RECIPES.glob("bloom-*.yaml"))}
 
 
 def load_config(path: Path) -> Config:
-    """Raises ConfigError, with every mistake of the file in it."""
-    data, lines = read_yaml(path)
+    """A YAML file, or the name of a config that ships. Raises ConfigError, with every mistake of the file in it."""
+    path = shipped(path)
+    data, lines = read_yaml(path, _shipped())
     try:
         return Config.model_validate(data)
     except ValidationError as error:
@@ -197,6 +236,8 @@ def _contradictions(train: Train) -> list[str]:
         rise = train.global_batch - ramp.start
         if rise <= 0 or rise % ramp.increment:
             wrong.append(f"batch_ramp: {ramp.start} + n * {ramp.increment} never is global_batch {train.global_batch}")
+    if train.keep_every and train.keep_every % train.checkpoint_every:
+        wrong.append(f"keep_every {train.keep_every} is no multiple of checkpoint_every {train.checkpoint_every}")
     wrong += [f"{key} says nothing where the schedule is {train.schedule}: leave it out" for key in _idle(train)]
     if not wrong and train.schedule != "constant":
         rate = train.learning_rate()

@@ -11,7 +11,7 @@ cannot move anything. Never shuffles, never counts what it has given out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import lightning.pytorch as pl
 import numpy as np
@@ -34,6 +34,7 @@ class StepBatch(TypedDict):
 
     ids: Tensor  # (R, T) int32
     targets: Tensor  # (R, T) int32, -100 where there is nothing to predict
+    starts: NotRequired[Tensor]  # (R, T) int32: where the document of each position begins; only if asked for
     languages: np.ndarray  # (R,) int64: index into the sorted languages
     tokens: np.ndarray  # (R,) int64: targets that count
     rows: list[tuple[str, int]]  # which rows these are, for the one who asks
@@ -50,11 +51,30 @@ def row_tensors(shards: Shards, row: int) -> tuple[np.ndarray, np.ndarray]:
     return tokens[:-1].copy(), targets
 
 
+def document_starts(shards: Shards, row: int) -> np.ndarray:
+    """(T,) int32: where the document of each position of a packed row begins; in the padding, where that begins."""
+    starts, length = shards.starts(row), shards.width - 1
+    starts = starts[starts < length]  # the last token is a target only
+    return np.repeat(starts, np.diff(starts, append=length))
+
+
 class Steps(Dataset[StepBatch]):
-    """Item i is step `first_step + i` of training; len() steps are left until `last_step`."""
+    """Item i is step `first_step + i` of training; len() steps are left until `last_step`.
+
+    `ignore` are token ids that are no targets; `starts` asks for where documents begin.
+    """
 
     def __init__(
-        self, seam: Seam, order: Order, batches: Batches, span: tuple[int, int], rank: int = 0, world: int = 1
+        self,
+        seam: Seam,
+        order: Order,
+        batches: Batches,
+        span: tuple[int, int],
+        rank: int = 0,
+        world: int = 1,
+        *,
+        ignore: tuple[int, ...] = (),
+        starts: bool = False,
     ) -> None:
         self._order = order
         self._batches = batches
@@ -63,6 +83,8 @@ class Steps(Dataset[StepBatch]):
         self._shards = {language: seam.shards("train", language) for language in order.rows}
         self._index = {language: i for i, language in enumerate(order.rows)}
         self._seq_len = seam.seq_len
+        self._ignore = np.array(ignore, np.int32)
+        self._starts = starts
 
     def __len__(self) -> int:
         return max(0, self._last - self._first)
@@ -74,7 +96,7 @@ class Steps(Dataset[StepBatch]):
         start, stop = self._batches.first_sample(step), self._batches.first_sample(step + 1)
         rows = [self._order.row(n) for n in range(start + self._rank, stop, self._world)]
         ids, targets, tokens = self._read(rows)
-        return StepBatch(
+        batch = StepBatch(
             ids=torch.from_numpy(ids),
             targets=torch.from_numpy(targets),
             languages=np.array([self._index[language] for language, _ in rows]),
@@ -83,6 +105,10 @@ class Steps(Dataset[StepBatch]):
             step=step,
             samples=stop - start,
         )
+        if self._starts:
+            found = [document_starts(self._shards[language], row) for language, row in rows]
+            batch["starts"] = torch.from_numpy(np.stack(found))
+        return batch
 
     def _read(self, rows: list[tuple[str, int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """ids, targets (R, T) int32, and (R,) int64 how many targets count. Raises InputError for ids of no token."""
@@ -102,6 +128,9 @@ class Steps(Dataset[StepBatch]):
             targets[i, ends[i] :] = IGNORE
         for i, places in enumerate(inside):
             targets[i, places] = IGNORE
+        if len(self._ignore):
+            targets[np.isin(targets, self._ignore)] = IGNORE
+            return ids, targets, (targets != IGNORE).sum(1)
         return ids, targets, ends - np.array([len(places) for places in inside])
 
     def _refuse(self, rows: list[tuple[str, int]]) -> None:
@@ -121,16 +150,20 @@ class Steps(Dataset[StepBatch]):
 class PackedData(pl.LightningDataModule):
     """The loader of a run from `span[0]` (what is done) to `span[1]` (the end), for whatever rank Lightning gives."""
 
-    def __init__(self, seam: Seam, order: Order, batches: Batches, span: tuple[int, int], workers: int = 0) -> None:
+    def __init__(
+        self, seam: Seam, order: Order, batches: Batches, span: tuple[int, int], workers: int = 0, **what: Any
+    ) -> None:
+        """what: `ignore` and `starts` of `Steps`."""
         super().__init__()
         self._parts = (seam, order, batches, span)
+        self._what = what
         self._workers = workers
         self.steps: Steps | None = None
 
     def train_dataloader(self) -> DataLoader[StepBatch]:
         assert self.trainer is not None
         ranks = data_ranks(self.trainer)
-        self.steps = Steps(*self._parts, rank=ranks.rank, world=ranks.size)
+        self.steps = Steps(*self._parts, rank=ranks.rank, world=ranks.size, **self._what)
         return DataLoader(
             self.steps,
             batch_size=None,  # an item is a batch already

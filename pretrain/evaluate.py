@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pretrain.data import row_tensors
+from pretrain.data import document_starts, row_tensors
 from pretrain.errors import InputError
 from pretrain.loss import IGNORE
 from pretrain.model import Bloom
-from pretrain.seam import Seam
+from pretrain.seam import Seam, Shards
 
 TOTAL = "all"
 
@@ -46,6 +46,7 @@ def evaluate(
     *,
     max_rows: int | None = None,  # of each language, spread evenly; None: all
     batch: int = 8,
+    document_mask: bool = False,  # as the model was trained
     rank: int = 0,
     world: int = 1,
     add_up: Callable[[Tensor], Tensor] = lambda sums: sums,  # over ranks
@@ -58,7 +59,7 @@ def evaluate(
     for i, language in enumerate(languages):
         rows = spread(seam.numbers(split, language)["rows"], max_rows)
         looks = -(-len(rows) // (world * batch))  # of the rank with most rows: where parameters are sharded all must
-        sums[i] = _nats_and_tokens(model, seam, split, language, rows[rank::world], batch, looks)
+        sums[i] = _nats_and_tokens(model, seam.shards(split, language), rows[rank::world], batch, looks, document_mask)
     sums = add_up(sums)
     return _scores(seam, split, languages, sums.tolist())
 
@@ -70,14 +71,19 @@ def spread(rows: int, at_most: int | None) -> list[int]:
 
 
 def _nats_and_tokens(
-    model: Bloom, seam: Seam, split: str, language: str, rows: list[int], batch: int, looks: int
+    model: Bloom, shards: Shards, rows: list[int], batch: int, looks: int, document_mask: bool
 ) -> Tensor:
-    shards, device = seam.shards(split, language), model.word_embeddings.weight.device
+    device = model.word_embeddings.weight.device
     nats, tokens = torch.zeros((), dtype=torch.float64, device=device), 0
     for start in range(0, looks * batch, batch):
-        pairs = [row_tensors(shards, row) for row in rows[start : start + batch]] or [_nothing(seam.seq_len)]
+        some = rows[start : start + batch]
+        pairs = [row_tensors(shards, row) for row in some] or [_nothing(shards.width - 1)]
         ids, targets = (torch.from_numpy(np.stack(side)).to(device).long() for side in zip(*pairs, strict=True))
-        nats += model.token_losses(ids, targets).double().sum()  # (B, T) -> scalar
+        starts = None
+        if document_mask:
+            begins = [document_starts(shards, row) for row in some] or [np.zeros(shards.width - 1, np.int32)]
+            starts = torch.from_numpy(np.stack(begins)).to(device)
+        nats += model.token_losses(ids, targets, starts).double().sum()  # (B, T) -> scalar
         tokens += int((targets != IGNORE).sum())
     return torch.tensor([nats.item(), tokens], dtype=torch.float64)
 

@@ -8,13 +8,12 @@ user's own, added to ours. Raises ConfigError, InputError, RunError. Never print
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import random
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -22,17 +21,18 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from pretrain import checkpoint, seal
-from pretrain.attention import check_length
+from pretrain import loggers as numbers
+from pretrain.attention import check_backend, check_length
 from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
 from pretrain.data import PackedData
-from pretrain.errors import ConfigError, InputError
+from pretrain.errors import ConfigError, InputError, RunError
 from pretrain.hooks import Run
 from pretrain.mixture import plan_mixture
 from pretrain.mixture_table import corpus_of, told
@@ -54,7 +54,9 @@ def fit(
     if outcome := finished(config, seam):  # also refuses a folder of another run
         return outcome
     check_length(seam.seq_len, torch.bfloat16 if config.run.precision == "bf16-mixed" else torch.float32)
+    numbers.names(config)  # refuses what is not installed
     trainer = _trainer(config, extra_callbacks)  # before the folder is touched; on several nodes it sets the rank
+    check_backend(config.run.attention, trainer.strategy.root_device)
     run_dir = RunDir(config.run.dir)
     if _rank() != 0:
         say = _silent
@@ -78,15 +80,20 @@ def _fit(
     set_threads(config.run.threads)
     shape = model_config(config, seam)
     check_split(shape, config.run.tensor_parallel)
-    module = _module(config, seam, order, shape, resume)
     state = _fixed_state(config, seam, order, shape)
     if resume:
         _tell_resume(resume, state, say)
     run = Run(config, run_dir, seam, state, say)
-    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers)
+    if not seam.languages("valid"):
+        say(f"{seam.folder} has no validation rows: no held-out loss will be measured (pack.holdout makes some)")
+    with _within_memory(config):
+        module = _module(run, order, shape, resume, trainer.strategy.root_device.type == "cuda")
+    asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
+    data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
-    trainer.loggers = [*_tensorboard(config, step), *loggers]
-    trainer.fit(module, datamodule=data)
+    trainer.loggers = [*numbers.loggers(config, step), *loggers]
+    with _within_memory(config):
+        trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)
     return Outcome(module.step, total, newest, trained=True)
 
@@ -143,18 +150,19 @@ def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> O
     return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
-def _module(config: Config, seam: Seam, order: Order, shape: ModelConfig, resume: Checkpoint | None) -> Pretraining:
-    seed = config.train.seed
+def _module(run: Run, order: Order, shape: ModelConfig, resume: Checkpoint | None, on_gpu: bool) -> Pretraining:
+    config, seed = run.config, run.config.train.seed
+    compiles = on_gpu if config.run.compile is None else config.run.compile
     random.seed(seed)
     np.random.seed(seed % (1 << 32))  # this and Python's: what users' callbacks may draw from
     torch.manual_seed(seed)
     model = Bloom(shape, torch.Generator().manual_seed(seed), config.run.attention)
+    if compiles:
+        model.compile_blocks()
     if resume:
         model.load_state_dict(resume.model())
         checkpoint.restore_random_states(resume.state["random"])
-    shards = {language: seam.shards("train", language) for language in order.rows}
-    documents = lambda language, row: shards[language].documents(row)  # noqa: E731
-    return Pretraining(model, config.train, list(order.rows), documents, resume)
+    return Pretraining(model, config.train, list(order.rows), resume, run.exact_at)
 
 
 def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -> dict[str, Any]:
@@ -175,6 +183,28 @@ def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -
     }
 
 
+@contextmanager
+def _within_memory(config: Config) -> Iterator[None]:
+    """Raises RunError that says what to change, where a device or this machine has too little memory."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise RunError(*_too_large(config, error)) from error
+    except RuntimeError as error:
+        if "DefaultCPUAllocator" not in str(error):  # what torch raises on a CPU has no class of its own
+            raise
+        raise RunError(*_too_large(config, error)) from error
+
+
+def _too_large(config: Config, error: Exception) -> tuple[str, str]:
+    size, told = config.train.micro_batch, str(error).strip().splitlines() or ["out of memory"]
+    deed = f"set train.micro_batch to {size // 2} (it is {size}), which changes no sample and no rate"
+    if size == 1:
+        deed = "take a smaller model, or pack shorter rows (train.micro_batch is 1 already)"
+    what = f"this run needs more memory than there is: {told[0]}"
+    return what, f"{deed}; `pretrain plan` tells what a run takes"
+
+
 def _tell_resume(resume: Checkpoint, state: dict[str, Any], say: Say) -> None:
     say(f"going on from {resume.folder} (step {resume.state['step']}, {resume.state['consumed_samples']:,} samples)")
     before, now = resume.state["how"], state["how"]
@@ -187,7 +217,7 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
     run = config.run
     _quiet()
     try:
-        return pl.Trainer(
+        trainer = pl.Trainer(
             accelerator=run.accelerator,
             devices=run.devices,
             num_nodes=run.nodes,
@@ -205,6 +235,10 @@ def _trainer(config: Config, hooks: Sequence[pl.Callback]) -> pl.Trainer:
             enable_model_summary=False,
             log_every_n_steps=1,  # our callbacks choose; else it warns of runs that are shorter than its own interval
         )
+        # Lightning asks rank 0 before each batch whether it was told to stop, and waits for the device to hear it; our
+        # own signals travel with the step
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        return trainer
     except (MisconfigurationException, ValueError) as error:
         asked = f"accelerator {run.accelerator}, devices {run.devices}, nodes {run.nodes}, strategy {run.strategy}"
         raise ConfigError(
@@ -216,12 +250,6 @@ def _strategy(config: Config) -> str | ModelParallelStrategy:
     if config.run.strategy != "fsdp":
         return config.run.strategy
     return ModelParallelStrategy(config.run.data_parallel, config.run.tensor_parallel)
-
-
-def _tensorboard(config: Config, step: int) -> list[Logger]:
-    if not config.run.tensorboard or importlib.util.find_spec("tensorboard") is None:
-        return []
-    return [TensorBoardLogger(str(config.run.dir), name="", version="tensorboard", purge_step=step + 1)]
 
 
 def _quiet() -> None:

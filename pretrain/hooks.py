@@ -1,6 +1,9 @@
 """What the callbacks of a run share: the run they belong to, and when they act.
 
-    Lightning's hook after a batch  ->  after(StepResult, module, trainer)
+    Lightning's hook after a batch  ->  after(StepResult, module, trainer), once for each step, in their order
+
+A result may come a step late (module.py). Where `Run.exact_at` says that something looks at the model, it does not:
+whoever looks at the model at intervals of its own is named there.
 
 Knows no callback. Never writes a file.
 """
@@ -35,6 +38,16 @@ class Run:
     def total_steps(self) -> int:
         return self.config.train.total_steps
 
+    def due(self, step: int, every: int | None) -> bool:
+        return step == self.total_steps or (every is not None and step % every == 0)
+
+    def exact_at(self, step: int) -> bool:
+        """Whether something looks at the model after this step, so that its result has to be known by then."""
+        train = self.config.train
+        return any(
+            self.due(step, every) for every in (train.checkpoint_every, train.validate_every, train.sample_every)
+        )
+
 
 class StepCallback(pl.Callback):
     """Acts when a step is done: `after` gets its result."""
@@ -44,10 +57,11 @@ class StepCallback(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, *_: Any) -> None:
         assert isinstance(module, Pretraining)
-        self.after(module.last, module, trainer)
+        for result in module.news:
+            self.after(result, module, trainer)
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
         raise NotImplementedError
 
     def due(self, step: int, every: int | None) -> bool:
-        return step == self.run.total_steps or (every is not None and step % every == 0)
+        return self.run.due(step, every)

@@ -8,6 +8,7 @@ same files. Never changes a weight or draws from a global generator.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import lightning.pytorch as pl
@@ -24,19 +25,21 @@ class Metrics(StepCallback):
     """A line a step. Nothing of the clock in it, so that a run that was interrupted writes the same file."""
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
-        line = {
+        line: dict[str, float | None] = {
             "step": result.step,
             "samples": result.samples,
-            "tokens": int(sum(module.tokens_by_language.values())),
+            "tokens": sum(result.tokens_by_language.values()),
             "batch": result.batch,
-            "loss": result.loss,
+            "loss": _finite(result.loss),
             "lr": result.lr,
-            "grad_norm": result.grad_norm,
+            "grad_norm": _finite(result.grad_norm),
+            "skipped": bool(result.skipped),
         }
         if trainer.is_global_zero:
             self.run.dir.log("metrics.jsonl", line)
+        told = {key: value for key in ("loss", "lr", "grad_norm", "tokens") if (value := line[key]) is not None}
         for logger in trainer.loggers:
-            logger.log_metrics({key: line[key] for key in ("loss", "lr", "grad_norm", "tokens")}, step=result.step)
+            logger.log_metrics(told, step=result.step)
 
 
 class Validation(StepCallback):
@@ -52,9 +55,10 @@ class Validation(StepCallback):
                 self.run.seam,
                 max_rows=train.validate_rows,
                 batch=train.micro_batch,
+                document_mask=train.document_mask,
                 rank=module.ranks.rank,
                 world=module.ranks.size,
-                add_up=lambda sums: module.ranks.add_up(sums, module.device),
+                add_up=lambda sums: module.ranks.add_up(sums.to(module.device)).cpu(),
             )
         if trainer.is_global_zero:
             line = {"step": result.step, "samples": result.samples, "scores": [score.to_dict() for score in scores]}
@@ -82,3 +86,8 @@ class Samples(StepCallback):
                 text = complete(module.model, self._tokenizer, prompt, train.sample_tokens, seed=train.seed + i)
             if trainer.is_global_zero:
                 self.run.dir.log("samples.jsonl", {"step": result.step, "prompt": prompt, "text": text})
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None

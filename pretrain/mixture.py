@@ -71,6 +71,12 @@ def plan_mixture(mixture: Mixture, corpus: Corpus, samples: int) -> MixturePlan:
     notes = dict.fromkeys(note for shares in every for note in shares.notes)
     if ends[-1] is not None and ends[-1] < samples and mixture.over_samples:
         notes[f"caps and budgets hold up to sample {ends[-1]:,}; the same shares go on after it"] = None
+    for begin, end, shares in zip(begins, ends[:-1], every, strict=False):
+        if begin < samples < (end or 0) and (shares.most or shares.budgets):
+            notes[
+                f"the run ends at sample {samples:,}, within a stage that goes on to {end:,}: "
+                "caps and budgets are planned over the whole stage"
+            ] = None
     late = [f"{begin:,}" for begin in begins if begin >= samples]
     if late:
         notes[f"stages that begin at {', '.join(late)} are not reached: the run has {samples:,} samples"] = None
@@ -174,7 +180,7 @@ def _whole(weights: Mapping[str, float], streams: Streams) -> dict[str, int]:
     """Weights of languages as whole numbers: as they are where they are whole, so that natural shares stay exact."""
     grouped = any(set(streams.members[x]) != {x} for x in weights)
     exact = streams.parted(weights) if grouped else weights
-    if all(isinstance(weight, int | Fraction) and weight == int(weight) for weight in exact.values()):
+    if all(weight == int(weight) for weight in exact.values()):
         return {x: int(weight) for x, weight in exact.items()}
     return whole_weights(exact)
 

@@ -5,11 +5,13 @@
 A pre-LN decoder with LayerNorm after the embedding, ALiBi in place of position embeddings, one fused projection for
 queries, keys and values, tanh GELU, biases everywhere and a head tied to the embedding (Le Scao et al. 2022,
 arXiv:2211.05100). Parameters bear the names of transformers' BloomModel, so its weights load without a table. Imports
-torch only; knows nothing of trainers, files or devices. Documents in a row see each other, as in BLOOM's own training.
+torch only; knows nothing of trainers, files or devices. Documents in a row see each other, as in BLOOM's own training,
+unless it is told where they begin.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, Replicate
 
-from pretrain.attention import BACKENDS, Backend, KVCache, alibi_slopes, attention
+from pretrain.attention import BACKENDS, Backend, KVCache, Positions, alibi_slopes, attend, prepare
 from pretrain.errors import ConfigError
-from pretrain.loss import VocabPart, chunked_cross_entropy, token_cross_entropy
+from pretrain.loss import VocabPart, chunked_cross_entropy, compute_dtype, token_cross_entropy
 
 # B sequences, T positions, C width, H heads, D = C / H, V rows of the embedding
 
@@ -87,13 +89,13 @@ class SelfAttention(nn.Module):
         self.query_key_value = Linear(config.hidden_size, 3 * config.hidden_size)
         self.dense = Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, x: Tensor, slopes: Tensor, backend: Backend, cache: KVCache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, positions: Positions, cache: KVCache | None, layer: int) -> Tensor:
         b, t, _ = x.shape
         # the rows of the fused projection go head by head, (H, 3, D): not (3, H, D) as in GPT-2
         q, k, v = self.query_key_value(x).view(b, t, -1, 3, self.head_size).transpose(1, 2).unbind(3)  # (B, H, T, D)
         if cache is not None:
             k, v = cache.extend(layer, k, v)  # (B, H, S, D)
-        y = attention(q, k, v, slopes, backend)
+        y = attend(q, k, v, positions)
         return self.dense(y.transpose(1, 2).reshape(b, t, -1))
 
 
@@ -117,8 +119,18 @@ class Block(nn.Module):
         self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, config.layer_norm_epsilon)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, slopes: Tensor, backend: Backend, cache: KVCache | None, layer: int) -> Tensor:
-        x = x + self.self_attention(self.input_layernorm(x), slopes, backend, cache, layer)
+    def forward(
+        self,
+        x: Tensor,
+        positions: Positions,
+        cache: KVCache | None = None,
+        layer: int = 0,
+        compiled: Callable[..., Tensor] | None = None,  # of `compute`: inside, so that hooks of FSDP stay outside
+    ) -> Tensor:
+        return compiled(self, x, positions) if compiled else self.compute(x, positions, cache, layer)
+
+    def compute(self, x: Tensor, positions: Positions, cache: KVCache | None = None, layer: int = 0) -> Tensor:
+        x = x + self.self_attention(self.input_layernorm(x), positions, cache, layer)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -126,13 +138,15 @@ class Bloom(nn.Module):
     """The model. `generator` (a CPU one, if built on the CPU) decides its weights; None takes torch's own."""
 
     def __init__(
-        self, config: ModelConfig, generator: torch.Generator | None = None, backend: Backend = "sdpa"
+        self, config: ModelConfig, generator: torch.Generator | None = None, backend: Backend = "auto"
     ) -> None:
         super().__init__()
         if backend not in BACKENDS:
             raise ConfigError(f"attention backend {backend!r} is unknown", hint=f"take one of {', '.join(BACKENDS)}")
         self.config = config
         self.backend: Backend = backend
+        self._compiled: Callable[..., Tensor] | None = None
+        self._compiled_shape = (0, 0)
         self.word_embeddings = Embedding(config.vocab_size, config.hidden_size)
         self.word_embeddings_layernorm = nn.LayerNorm(config.hidden_size, config.layer_norm_epsilon)
         self.h = nn.ModuleList(Block(config) for _ in range(config.num_layers))
@@ -165,15 +179,41 @@ class Bloom(nn.Module):
             slopes = alibi_slopes(self.config.num_heads).to(self.slope_bits.device)
             self.slope_bits.copy_(slopes.view(torch.int32))
 
-    def hidden(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
-        """(B, T) -> (B, T, C), after the last LayerNorm. With a cache, `ids` go on where it ends."""
-        slopes = self.slope_bits.view(torch.float32)  # (H,)
+    def compile_blocks(self) -> None:
+        """From now on train with `torch.compile`: one graph for all blocks, one for the loss's passes over the logits.
+
+        For the largest (B, T) met so far only. A smaller batch (the last one of a step), validation and generation run
+        uncompiled: each shape would be compiled anew, for a minute on a GPU.
+        """
+        self._compiled = torch.compile(Block.compute, dynamic=False)
+
+    def _compiled_for(self, ids: Tensor) -> Callable[..., Tensor] | None:
+        if self._compiled is None or not torch.is_grad_enabled():
+            return None
+        shape = ids.shape[0], ids.shape[1]
+        self._compiled_shape = max(self._compiled_shape, shape)
+        return self._compiled if shape == self._compiled_shape else None
+
+    def hidden(self, ids: Tensor, cache: KVCache | None = None, starts: Tensor | None = None) -> Tensor:
+        """(B, T) -> (B, T, C), after the last LayerNorm. With a cache, `ids` go on where it ends.
+
+        starts (B, T) int: where the document of each position begins in its row, so that documents do not see each
+        other. None: they do.
+        """
         x = self.word_embeddings_layernorm(self.word_embeddings(ids))
+        positions = self._positions(ids.shape[1], cache, starts)
+        compiled = None if cache else self._compiled_for(ids)
         for layer, block in enumerate(self.h):
-            x = block(x, slopes, self.backend, cache, layer)
+            x = block(x, positions, cache, layer, compiled)
         if cache is not None:
             cache.advance(ids.shape[1])
         return self.ln_f(x)
+
+    def _positions(self, queries: int, cache: KVCache | None, starts: Tensor | None) -> Positions:
+        slopes = self.slope_bits.view(torch.float32)  # (H,)
+        lengths = queries, queries + (cache.length if cache else 0)
+        dtype = compute_dtype(self.word_embeddings.weight)
+        return prepare(slopes, lengths, self.config.head_size, dtype, self.backend, starts)
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) -> logits (B, T, V). All of them: training goes through `loss`, which never holds them."""
@@ -183,17 +223,22 @@ class Bloom(nn.Module):
         """(B, T) -> (B, V): the logits after the last position only, which is all that generating needs."""
         return self._logits(self.hidden(ids, cache)[:, -1])
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Negative log likelihood in nats, summed over the (B, T) targets that are not -100: fp32 scalar."""
+    def loss(self, ids: Tensor, targets: Tensor, starts: Tensor | None = None, z_loss: float = 0.0) -> Tensor:
+        """Negative log likelihood in nats, summed over the (B, T) targets that are not -100: fp32 scalar.
+
+        `starts` as in `hidden`, `z_loss` as in `chunked_cross_entropy`.
+        """
+        hidden = self.hidden(ids, starts=starts).flatten(0, 1)
+        compiled = self._compiled_for(ids) is not None
         weight, part = self._head()
-        return chunked_cross_entropy(self.hidden(ids).flatten(0, 1), weight, targets.flatten(), part=part)
+        return chunked_cross_entropy(hidden, weight, targets.flatten(), z_loss=z_loss, compiled=compiled, part=part)
 
     @torch.no_grad()
-    def token_losses(self, ids: Tensor, targets: Tensor) -> Tensor:
+    def token_losses(self, ids: Tensor, targets: Tensor, starts: Tensor | None = None) -> Tensor:
         """(B, T) fp32: negative log likelihood of each target in nats, 0 where it is -100. No gradient."""
+        hidden = self.hidden(ids, starts=starts).flatten(0, 1)
         weight, part = self._head()
-        losses = token_cross_entropy(self.hidden(ids).flatten(0, 1), weight, targets.flatten(), part=part)
-        return losses.view_as(targets)
+        return token_cross_entropy(hidden, weight, targets.flatten(), part=part).view_as(targets)
 
     def _head(self) -> tuple[Tensor, VocabPart | None]:
         """The weight of the head, and which part of it, where a tensor-parallel group holds it together."""

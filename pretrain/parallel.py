@@ -33,6 +33,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forwar
 from torch.distributed.tensor import DTensor, Replicate
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
+from pretrain.checkpoint import Tensors
 from pretrain.errors import ConfigError
 from pretrain.model import Bloom, ModelConfig
 
@@ -42,25 +43,25 @@ _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 @dataclass(frozen=True)
 class DataRanks:
-    """Who shares a step's rows: this process is `rank` of `size`. Ranks of one tensor-parallel group are one here."""
+    """Who shares a step's rows: this process is `rank` of `size`, and `copies` processes read the same rows."""
 
     rank: int
     size: int
-    group: ProcessGroup | None = None  # None: all processes
+    copies: int = 1  # the size of a tensor-parallel group
 
-    def add_up(self, value: Tensor, device: torch.device) -> Tensor:
-        """The sum over the ranks, where `value` was."""
-        if self.size == 1:
+    def add_up(self, value: Tensor) -> Tensor:
+        """The sum over the ranks, in place, the same bits in all processes; `value` lies on this process's device."""
+        if self.size * self.copies == 1:
             return value
-        there = value.to(device)
-        torch.distributed.all_reduce(there, group=self.group)
-        return there.to(value.device)
+        torch.distributed.all_reduce(value)
+        return value.div_(self.copies) if value.is_floating_point() else value.floor_divide_(self.copies)
 
 
 def data_ranks(trainer: Trainer) -> DataRanks:
     if isinstance(trainer.strategy, ModelParallelStrategy):
-        mesh = trainer.strategy.device_mesh["data_parallel"]
-        return DataRanks(mesh.get_local_rank(), mesh.size(), mesh.get_group())
+        mesh = trainer.strategy.device_mesh
+        data = mesh["data_parallel"]
+        return DataRanks(data.get_local_rank(), data.size(), mesh["tensor_parallel"].size())
     return DataRanks(trainer.global_rank, trainer.world_size)
 
 
@@ -119,14 +120,16 @@ def clip_gradients(parameters: Iterable[Tensor], most: float) -> Tensor:
     if not any(isinstance(p, DTensor) for p in parameters):
         return nn.utils.clip_grad_norm_(parameters, most)
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = _norm(gradients)
+    norm = total_norm(gradients)
     share = (most / (norm + 1e-6)).clamp(max=1.0)
     torch._foreach_mul_([_local(g) for g in gradients], share)
     return norm
 
 
-def _norm(gradients: list[Tensor]) -> Tensor:
-    """The 2-norm of all of them: squares of what lies here, added up over the dimensions that they are cut along."""
+def total_norm(gradients: list[Tensor]) -> Tensor:
+    """(): the 2-norm of all: squares of what lies here, added up over the mesh dimensions that they are cut along."""
+    if not any(isinstance(g, DTensor) for g in gradients):
+        return nn.utils.get_total_norm(gradients)
     squares: dict[tuple[ProcessGroup, ...], list[Tensor]] = defaultdict(list)
     for gradient in gradients:
         groups: tuple[ProcessGroup, ...] = ()
@@ -143,17 +146,24 @@ def _norm(gradients: list[Tensor]) -> Tensor:
     return total.sqrt()
 
 
+def everywhere(value: Tensor) -> Tensor:
+    """A number reckoned from a sharded parameter, as if from the whole. All ranks call."""
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
 def _local(tensor: Tensor) -> Tensor:
     return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
-def whole_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Weights by name, moments as <kind>/<name>, gathered in rank 0's memory; empty on the others. All ranks call."""
+def whole_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> Tensors:
+    """What a checkpoint holds, gathered in rank 0's memory; nothing on the others. All ranks call."""
     if isinstance(model, FSDPModule):
         model.reshard()  # after a look at the model its last parameters are still gathered
     weights: Any = get_model_state_dict(model, options=_WHOLE)
     state: Any = get_optimizer_state_dict(model, optimizer, options=_WHOLE).get("state", {})
-    return weights, {f"{kind}/{name}": tensor for name, kinds in state.items() for kind, tensor in kinds.items()}
+    return Tensors(
+        weights, {f"{kind}/{name}": tensor for name, kinds in state.items() for kind, tensor in kinds.items()}
+    )
 
 
 def restore_whole(model: nn.Module, optimizer: torch.optim.Optimizer, moments: Mapping[str, dict[str, Tensor]]) -> None:

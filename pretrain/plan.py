@@ -17,28 +17,13 @@ import torch
 from rich.table import Table
 
 from pretrain.errors import ConfigError
+from pretrain.hardware import HARDWARE, Hardware, device_named
 from pretrain.loss import chunk_rows
 from pretrain.model import ModelConfig
 
+__all__ = ["HARDWARE", "Hardware", "Plan", "activation_bytes", "flops_per_token", "loss_bytes", "plan"]
 Precision = Literal["bf16-mixed", "32-true"]
 GIB = 1 << 30
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """One device as its maker describes it."""
-
-    name: str
-    peak: float  # FLOP/s: dense bf16 matrix products on a GPU, fp32 on a CPU
-    memory: float  # bytes
-
-
-HARDWARE = {
-    "a100": Hardware("A100 80 GB", 312e12, 80e9),
-    "h100": Hardware("H100 SXM 80 GB", 989.4e12, 80e9),
-    "h200": Hardware("H200 SXM 141 GB", 989.4e12, 141e9),
-    "cpu": Hardware("two server cores, fp32", 200e9, 8e9),
-}
 
 
 @dataclass(frozen=True)
@@ -100,12 +85,12 @@ class Plan:
         derived = ("flops", "flops_causal", "bytes_total", "fits", "steps", "days")
         return json.dumps(asdict(self) | {name: getattr(self, name) for name in derived}, indent=2)
 
-    def table(self) -> Table:
-        """A two-column table for a terminal."""
+    def table(self, memory: bool = True) -> Table:
+        """A two-column table for a terminal; without memory and time, where layouts tell them."""
         table = Table(title=f"{self.devices} x {self.hardware}, {self.precision}", show_header=False)
         table.add_column(style="bold")
         table.add_column(justify="right")
-        for label, value in self._rows():
+        for label, value in self._rows() if memory else self._rows()[:3]:
             table.add_row(label, value)
         return table
 
@@ -130,24 +115,25 @@ class Plan:
 
 def plan(
     config: ModelConfig,
-    hardware: str = "h100",
+    hardware: str | Hardware = "h100",
     *,
     devices: int = 1,
     seq_len: int = 2048,
     micro_batch: int = 8,
     global_batch: int = 256,
     tokens: int = 350_000_000_000,
-    mfu: float = 0.4,
+    mfu: float | None = None,  # share of the peak; None: what is known of the device
     precision: Precision | None = None,  # None: bf16-mixed on a GPU, 32-true on a CPU
     sharded: bool = False,
 ) -> Plan:
     """The cost of training `config` on `tokens` tokens. Raises ConfigError for what cannot be."""
-    device = _hardware(hardware)
+    device = device_named(hardware) if isinstance(hardware, str) else hardware
+    mfu = device.efficiency if mfu is None else mfu
     numbers = {"devices": devices, "seq_len": seq_len, "micro_batch": micro_batch, "tokens": tokens, "mfu": mfu}
     for name, value in (numbers | {"global_batch": global_batch}).items():
         if not value > 0:
             raise ConfigError(f"plan: {name} is {value}", hint=f"give a positive {name}")
-    precision = precision or ("32-true" if hardware == "cpu" else "bf16-mixed")
+    precision = precision or ("bf16-mixed" if device.gpu else "32-true")
     blocks, attention, logits = flops_per_token(config, seq_len)
     n, parts = config.num_parameters, devices if sharded else 1
     speed = devices * device.peak * mfu / (blocks + attention + logits)
@@ -168,7 +154,7 @@ def plan(
         bytes_gradients=4 * n / parts,
         bytes_optimizer=8 * n / parts,  # AdamW: two moments in fp32
         bytes_activations=micro_batch * activation_bytes(config, seq_len, precision),
-        bytes_loss=loss_bytes(config, micro_batch * seq_len, hardware, precision),
+        bytes_loss=loss_bytes(config, micro_batch * seq_len, "gpu" if device.gpu else "cpu", precision),
         mfu=mfu,
         tokens_per_second=speed,
         step_seconds=global_batch * seq_len / speed,
@@ -180,7 +166,8 @@ def flops_per_token(config: ModelConfig, seq_len: int) -> tuple[float, float, fl
     """(blocks, attention, logits) of one token, forward and backward: 72 L C^2, 12 L s C, 6 V C.
 
     A matrix of n weights costs 2 n FLOPs forward and twice that backward. A block has 12 C^2 weights; scores and values
-    cost 4 s C forward, counting all pairs; the head has V C. Worked, bloom-560m at 2,048: 1.812e9, 0.604e9, 1.541e9.
+    cost 4 s C forward, counting all pairs; the head has V C. Exactly what torch counts of the eager model, which leaves
+    out LayerNorm, softmax and GELU as we do. Worked, bloom-560m at 2,048: 1.812e9, 0.604e9, 1.541e9.
     """
     c, layers = config.hidden_size, config.num_layers
     return 72.0 * layers * c * c, 12.0 * layers * seq_len * c, 6.0 * config.vocab_size * c
@@ -201,12 +188,6 @@ def loss_bytes(config: ModelConfig, tokens: int, hardware: str, precision: Preci
     rows = min(tokens, chunk_rows(config.vocab_size, torch.device("cpu" if hardware == "cpu" else "cuda")))
     narrow = 2 if precision == "bf16-mixed" else 0
     return float(rows * config.vocab_size * (4 + narrow) + config.vocab_size * config.hidden_size * (4 + narrow))
-
-
-def _hardware(name: str) -> Hardware:
-    if name not in HARDWARE:
-        raise ConfigError(f"plan: hardware {name!r} is unknown", hint=f"take one of {', '.join(HARDWARE)}")
-    return HARDWARE[name]
 
 
 def _gib(size: float) -> str:

@@ -2,10 +2,12 @@
 
     runs/demo/bloom-tiny/  run.json             the config, and where the data stood
                            ckpt/step_000123/    sealed checkpoints
-                           metrics.jsonl        step, samples, tokens, loss, lr, grad_norm: no clock in it
+                           metrics.jsonl        step, samples, tokens, loss, lr, grad_norm, skipped: no clock in it
                            validation.jsonl     step, loss and bits per byte by language
                            samples.jsonl        step, prompt, text
-                           speed.jsonl          what the clock says; in no seal
+                           skips.jsonl          step, why nothing was learned in it, rows and documents
+                           watch.jsonl          step, gradient's norm by layer, tokens by language
+                           speed.jsonl          what the clock and the memory say; in no seal
                            loss.svg             the curve
                            tokenizer*.json, data.json   copies, so that the folder is enough to use the model
 
@@ -30,7 +32,7 @@ from pretrain.errors import ConfigError, InputError, RunError
 from pretrain.seam import Seam
 
 STATE = "state.json"  # in a checkpoint
-LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "speed.jsonl")
+LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl", "skips.jsonl", "watch.jsonl", "speed.jsonl")
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,13 @@ class RunDir:
             return json.loads((self.path / "run.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{self.path} is no run's folder: {error}", hint="give run.dir of a config") from error
+
+    def data(self) -> dict[str, Any]:
+        """The manifest of the packed corpus, as the run has it; empty if it has none that can be read."""
+        try:
+            return json.loads((self.path / "data.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
 
     def log(self, name: str, line: Mapping[str, Any]) -> None:
         with self._written(), (self.path / name).open("a", encoding="utf-8") as file:
@@ -166,6 +175,7 @@ def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Se
     told = [f"{key}: {was!r} in the checkpoint, {now!r} now" for key, was, now in _apart(state["config"], config)]
     if state["data"] != seam.digest:
         told.append(f"data: packed corpus {state['data'][:16]} in the checkpoint, {seam.digest[:16]} now")
+        told += _data_apart(run.data(), state["data"], seam)
     if told:
         raise ConfigError(
             "\n  ".join([f"{run.path} holds checkpoints of another run:", *told]),
@@ -173,8 +183,26 @@ def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Se
         )
 
 
+def _data_apart(before: Mapping[str, Any], digest: str, seam: Seam) -> Iterator[str]:
+    """What is other in the corpus, as far as its manifests tell; nothing where the run's copy is of another one."""
+    if before.get("digest") != digest:
+        return
+    name = "tokenizer.json"
+    if before["files"].get(name, {}).get("sha256") != seam.manifest["files"].get(name, {}).get("sha256"):
+        yield "data: packed with another tokenizer, so its ids are those of other tokens"
+    for key in ("vocab_size", "seq_len"):
+        if before[key] != seam.manifest[key]:
+            yield f"data.{key}: {before[key]} in the checkpoint, {seam.manifest[key]} now"
+    was, now = (manifest["splits"].get("train", {}) for manifest in (before, seam.manifest))
+    others = [x for x in sorted(was.keys() | now.keys()) if was.get(x, {}).get("rows") != now.get(x, {}).get("rows")]
+    if others:
+        yield f"data: other numbers of rows of {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}"
+
+
 def _apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]:
     before, now = dict(_flat(was)), dict(_flat(config.identity()))
+    if not any(key.startswith("train.skips.") for key in before):  # of a time before there were any
+        before |= {key: value for key, value in now.items() if key.startswith("train.skips.")}
     keys = [*before, *(key for key in now if key not in before)]
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 

@@ -2,7 +2,8 @@
 
     a step that is due, or a signal  ->  a sealed checkpoint, and the end of the loop if asked
 
-Rank 0 writes, all ranks wait. Never decides what a checkpoint holds (checkpoint.py) or how it is sealed (seal.py).
+Rank 0 writes; with `run.async_save` the others and the training do not wait for the disk. Never decides what a
+checkpoint holds (checkpoint.py) or how it is sealed (seal.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import lightning.pytorch as pl
 
 from pretrain import checkpoint, seal
+from pretrain.aside import Aside
 from pretrain.hooks import Run, Say, StepCallback
 from pretrain.module import Pretraining, StepResult
 from pretrain.parallel import is_distributed, whole_tensors
@@ -33,8 +35,12 @@ class Checkpointing(StepCallback):
         super().__init__(run)
         self._looks = looks
         self._draw = draw
+        self._aside = Aside() if run.config.run.async_save else None
+        self._copy: checkpoint.Tensors | None = None  # kept from save to save: its memory is pinned
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
+        if self._aside:
+            self._aside.check()
         due = self.due(result.step, self.run.config.train.checkpoint_every) or result.stop
         try:
             for look in self._looks:
@@ -47,39 +53,53 @@ class Checkpointing(StepCallback):
         if result.stop:
             trainer.should_stop = True
 
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self._aside:
+            self._aside.wait()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        """What is under way is finished, unless someone cannot wait; the error that is on its way is told, not ours."""
+        if self._aside and not isinstance(exception, KeyboardInterrupt):
+            self._aside.finish(self.run.say)
+
     def _save(self, module: Pretraining, writes: bool) -> None:
         run = self.run.dir
         optimizer = module.optimizers().optimizer  # type: ignore[union-attr]
-        tensors = whole_tensors(module.model, optimizer) if is_distributed(module.model) else None
+        tensors = (whole_tensors if is_distributed(module.model) else checkpoint.tensors)(module.model, optimizer)
         if not writes:
             return
         run.flush()
-        tensors = tensors or checkpoint.tensors(module.model, optimizer)
-        checkpoint.save(run.checkpoints, *tensors, self._state(module))
-        seal.prune(run.checkpoints, self.run.config.train.keep_last)
+        state = self.run.fixed_state | module.state() | {"random": checkpoint.random_states()}
+        if self._aside is None:
+            self._write(tensors, state)
+            return
+        self._aside.wait()  # one at a time: the copy is used again
+        self._copy = tensors.copied(self._copy)
+        self._aside.begin(self._write, self._copy, state)
+
+    def _write(self, tensors: checkpoint.Tensors, state: dict[str, Any]) -> None:
+        run, train = self.run.dir, self.run.config.train
+        checkpoint.write(run.checkpoints, tensors, state)
+        seal.prune(run.checkpoints, train.keep_last, train.keep_every)
         try:
             self._draw(run)
         except (OSError, ValueError, KeyError) as error:  # a picture is no reason to stop
             self.run.say(f"{run.path / 'loss.svg'} could not be drawn: {error!r}")
 
-    def _state(self, module: Pretraining) -> dict[str, Any]:
-        return self.run.fixed_state | {
-            "step": module.step,
-            "consumed_samples": module.consumed_samples,
-            "tokens_by_language": module.tokens_by_language,
-            "random": checkpoint.random_states(),
-        }
-
 
 class Signals(pl.Callback):
-    """SIGTERM and Ctrl-C: finish the step, save, stop; a second Ctrl-C stops at once (the last checkpoint stands).
+    """SIGTERM, SIGUSR1, SIGUSR2 and Ctrl-C: finish the step, save, stop; a second Ctrl-C stops at once (the last
+    checkpoint stands).
 
-    Lightning's own handlers broadcast from inside the handler; ours set a flag that travels with the next step.
+    A cluster says by one of the first three that time is over (SLURM: `--signal=USR1@120`, preemption). Lightning's own
+    handlers broadcast and save from inside the handler; ours set a flag that travels with the next step.
     """
+
+    NUMBERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._before: dict[int, Any] = {}
+        self._before = {number: signal.getsignal(number) for number in self.NUMBERS}  # before Lightning sets its own
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         assert isinstance(module, Pretraining)
@@ -90,10 +110,15 @@ class Signals(pl.Callback):
             module.stop_requested = True
             self._say(f"{signal.Signals(number).name}: stopping after this step, with a checkpoint")
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, handle)
+        for number in self.NUMBERS:
+            signal.signal(number, handle)
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self._restore()  # Lightning tears nothing down then
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -119,13 +119,15 @@ def set_aside(root: Path, step: int) -> list[Path]:
     return moved
 
 
-def prune(root: Path, keep: int) -> None:
-    """Remove all but the newest `keep` folders, and what was left aside. A folder loses its name before its files.
+def prune(root: Path, keep: int, every: int | None = None) -> None:
+    """Remove all but the newest `keep` folders and those of each `every` steps, and what was left aside.
 
-    Trusts that the newest are whole: the one that a run went on from, and those it wrote since.
+    A folder loses its name before its files. Trusts that the newest are whole: the one that a run went on from, and
+    those it wrote since.
     """
     for name in names(root)[:-keep]:
-        _remove(root / name)
+        if every is None or (step_of(name) or 0) % every:
+            _remove(root / name)
     for rest in root.glob(f"{_ASIDE}*"):
         shutil.rmtree(rest, ignore_errors=True)
 

@@ -1,8 +1,8 @@
 """The packed corpus as it stands on disk: manifest, tokenizer, and rows of token ids mapped from Arrow files.
 
     Seam.open("runs/demo/packed") -> .seq_len .vocab_size .pad_id .digest .languages("train")
-    seam.shards("train", "sw") -> len(), .tokens(row) (seq_len + 1,) int32, .end(row), .goes_on(row), .documents(row),
-                                  .copy(row, ids, targets)
+    seam.shards("train", "sw") -> len(), .tokens(row) (seq_len + 1,) int32, .end(row), .starts(row), .goes_on(row),
+                                  .documents(row), .copy(row, ids, targets)
 
 What the manifest states is checked when it is opened, files when they are first read; `verify` reads every byte. Rows
 are views of mapped files, copied by whoever changes them. Never writes, never decides an order.
@@ -107,7 +107,7 @@ class Shards:
 
     def __init__(self, files: list[tuple[Path, int]], width: int, pad_id: int, vocab_size: int) -> None:
         self._files = files
-        self._width = width
+        self.width = width
         self._pad_id = pad_id
         self._vocab_size = vocab_size
         self._starts = list(accumulate((rows for _, rows in files), initial=0))
@@ -147,6 +147,11 @@ class Shards:
         ids[:], targets[:] = tokens[:-1], tokens[1:]
         return file.end(i, self._pad_id)
 
+    def starts(self, row: int) -> np.ndarray:
+        """(m,) int32, a view: where each piece of a document begins in the row; the last, where padding does."""
+        file, i = self._find(row)
+        return file.numbers("starts", i)
+
     def goes_on(self, row: int) -> np.ndarray:
         """(m,) int32: where a document goes on that began in another row, the row's first token left out.
 
@@ -165,7 +170,7 @@ class Shards:
         which = bisect_right(self._starts, row) - 1
         if which not in self._open:
             path, rows = self._files[which]
-            self._open[which] = MappedFile(path, rows, self._width)
+            self._open[which] = MappedFile(path, rows, self.width)
         return self._open[which], row - self._starts[which]
 
 

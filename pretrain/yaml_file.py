@@ -9,6 +9,7 @@ above 1 MB are refused with a ConfigError. 1e-3 is a number here, as people expe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ _Loader.add_implicit_resolver(
 )
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
-    """(data, line of each place). Raises ConfigError."""
-    text = _read_text(path)
+def read_yaml(path: Path, names: Iterable[str] = ()) -> tuple[dict[str, Any], dict[Place, int]]:
+    """(data, line of each place). Raises ConfigError; where there is no file, with those beside it and `names`."""
+    text = _read_text(path, names)
     try:
         return _parse(text, str(path))
     except yaml.YAMLError as error:
@@ -40,13 +41,14 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
         raise ConfigError(f"{path} is nested too deeply", hint="write it flat, as configs/ shows") from error
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, names: Iterable[str]) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path} has {path.stat().st_size:,} bytes", hint="give a config; they have a few lines")
         return path.read_text("utf-8")
     except FileNotFoundError as error:
-        near = ", ".join(str(p) for p in sorted(path.parent.glob("*.yaml"))[:8]) if path.parent.is_dir() else ""
+        beside = sorted(path.parent.glob("*.yaml"))[:8] if path.parent.is_dir() else []
+        near = ", ".join([*map(str, beside), *names])
         raise ConfigError(f"{path} does not exist", hint=f"give one of {near}" if near else "check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", hint="give a text file in UTF-8") from error

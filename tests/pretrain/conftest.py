@@ -1,5 +1,6 @@
-"""One small packed corpus and one finished run, made once and only read."""
+"""One small packed corpus and one finished run, made once and only read; the command line, in this process."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,3 +37,21 @@ def finished(packed, tmp_path_factory) -> SimpleNamespace:
     path = builder.write_config(folder / "c.yaml", builder.config(folder / "run", packed))
     outcome = fit(load_config(path), told.append)
     return SimpleNamespace(dir=folder / "run", config=path, told=told, outcome=outcome)
+
+
+@pytest.fixture
+def pretrain(monkeypatch, capsys):
+    """Run the command in this process: (exit code, stdout, stderr)."""
+    from pretrain import cli
+
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+            sys.exit(0)
+        out, err = capsys.readouterr()
+        return end.value.code, out, err
+
+    return run

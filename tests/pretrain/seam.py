@@ -123,7 +123,7 @@ def _entry(path: Path, rows: int | None) -> dict[str, Any]:
 def config(run_dir: Path, data: Path, **train: Any) -> dict[str, Any]:
     """A config that trains in a second or two."""
     return {
-        "run": {"dir": str(run_dir), "threads": 1, "tensorboard": False, "log_every": 1},
+        "run": {"dir": str(run_dir), "threads": 1, "loggers": [], "log_every": 1},
         "data": {"path": str(data)},
         "model": {"hidden_size": 16, "num_layers": 1, "num_heads": 2},
         "train": {

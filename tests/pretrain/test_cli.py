@@ -2,33 +2,15 @@
 
 import json
 import shutil
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-import pytest
 import yaml
 
-from pretrain import cli, curve, rundir
+from pretrain import curve, rundir
 from pretrain.config import load_config
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
-
-
-@pytest.fixture
-def pretrain(monkeypatch, capsys):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pretrain", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-            sys.exit(0)
-        out, err = capsys.readouterr()
-        return end.value.code, out, err
-
-    return run
 
 
 def edited(finished, tmp_path, block, **changes):

@@ -149,7 +149,7 @@ def test_what_is_no_config_is_refused_in_words(tmp_path, text):
 def test_a_file_that_is_missing_or_no_text_is_told(tmp_path):
     (tmp_path / "other.yaml").write_text(GOOD)
     (tmp_path / "raw.yaml").write_bytes(b"\xff\xfe\x00")
-    for name, words in (("c.yaml", "other.yaml"), ("raw.yaml", "UTF-8"), ("no/c.yaml", "check the path")):
+    for name, words in (("c.yaml", "other.yaml"), ("raw.yaml", "UTF-8"), ("no/c.yaml", "give one of bloom-176b")):
         with pytest.raises(ConfigError, match=words):
             load_config(tmp_path / name)
 
@@ -172,7 +172,15 @@ def identity(tmp_path, **changes):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"run__threads": 1}, {"run__dir": "y"}, {"train__keep_last": 5}, {"train__micro_batch": 2}, {"data__path": "z"}],
+    [
+        {"run__compile": True},
+        {"run__attention": "eager"},
+        {"run__threads": 1},
+        {"run__dir": "y"},
+        {"train__keep_last": 5},
+        {"train__micro_batch": 2},
+        {"data__path": "z"},
+    ],
 )
 def test_speed_place_and_looks_are_no_part_of_a_run(tmp_path, changes):
     assert identity(tmp_path, **changes) == identity(tmp_path)
@@ -181,7 +189,8 @@ def test_speed_place_and_looks_are_no_part_of_a_run(tmp_path, changes):
 @pytest.mark.parametrize(
     "changes",
     [{"train__lr": 0.002}, {"train__seed": 1}, {"train__global_batch": 8}, {"model__num_layers": 2},
-     {"data__mixture": {"temperature": 2.0}}, {"data__pad_vocab_to": 512}, {"train__steps": 11}],
+     {"data__mixture": {"temperature": 2.0}}, {"data__pad_vocab_to": 512}, {"train__steps": 11},
+     {"train__document_mask": True}, {"train__z_loss": 1e-4}, {"train__ignore_ids": [2]}],
 )  # fmt: skip
 def test_what_moves_a_weight_is_part_of_a_run(tmp_path, changes):
     assert identity(tmp_path, **changes) != identity(tmp_path)  # steps: the end of the decay moves with them
@@ -191,9 +200,26 @@ def test_training_longer_is_the_same_run_where_the_decay_is_stated(tmp_path):
     assert identity(tmp_path, train__decay_samples=320, train__steps=99) == identity(tmp_path)
 
 
+def test_checkpoints_from_before_an_option_was_there_are_of_the_same_run(tmp_path):
+    off = {"train__document_mask": False, "train__z_loss": 0.0, "train__ignore_ids": []}
+    assert not {"document_mask", "z_loss", "ignore_ids"} & identity(tmp_path, **off)["train"].keys()
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("bloom-*.yaml")), ids=lambda path: path.stem)
 def test_the_configs_that_come_with_the_project_load(path):
     assert load_config(path).train.total_steps > 0
+
+
+def test_a_config_that_ships_is_found_by_its_name_and_a_file_of_that_name_goes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("bloom-560m", "bloom-560m.yaml"):
+        assert load_config(Path(name)).model.hidden_size == 1024
+    Path("bloom-560m.yaml").write_text(GOOD)
+    assert load_config(Path("bloom-560m.yaml")).model.hidden_size == 16
+    with pytest.raises(ConfigError, match=r"bloom-9b does not exist\n.*bloom-560m.yaml, bloom-176b, bloom-1b1"):
+        load_config(Path("bloom-9b"))
+    with pytest.raises(ConfigError, match="elsewhere/bloom-560m does not exist"):
+        load_config(Path("elsewhere/bloom-560m"))
 
 
 def test_bloom_560m_counts_as_bloom_did():

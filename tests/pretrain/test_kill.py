@@ -19,6 +19,7 @@ from pretrain import seal
 from tests.pretrain import seam as builder
 
 LOGS = ("metrics.jsonl", "validation.jsonl", "samples.jsonl")
+EAGER = {"window": 4, "sigma": 0.5, "most": 1000}  # skips many steps, so that its window matters
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["pretrain.fit"])
 
@@ -53,9 +54,10 @@ def finish(config: Path) -> int:
     return child.exitcode
 
 
-def config_of(folder: Path, packed: Path, **train) -> Path:
+def config_of(folder: Path, packed: Path, async_save: bool = False, **train) -> Path:
     folder.mkdir()
-    settings = builder.config(folder / "run", packed, **({"steps": 40, "sample_every": 10} | train))
+    settings = builder.config(folder / "run", packed, **({"steps": 40, "sample_every": 10, "skips": EAGER} | train))
+    settings["run"]["async_save"] = async_save
     return builder.write_config(folder / "c.yaml", settings)
 
 
@@ -70,6 +72,7 @@ def sealed(config: Path) -> dict[str, bytes]:
 def unbroken(packed, tmp_path_factory):
     config = config_of(tmp_path_factory.mktemp("unbroken") / "a", packed)
     assert finish(config) == 0
+    assert (config.parent / "run/metrics.jsonl").read_text().count('"skipped": true') > 3
     return sealed(config)
 
 
@@ -97,15 +100,17 @@ def killed_run_ends_in_the_same_bytes(kills: int, seed: int, config: Path, unbro
 
 
 def test_a_run_killed_three_times_ends_in_the_same_bytes_as_an_unbroken_one(packed, unbroken, tmp_path):
-    killed_run_ends_in_the_same_bytes(3, time.time_ns(), config_of(tmp_path / "a", packed), unbroken)
+    config = config_of(tmp_path / "a", packed, async_save=True)  # that of the unbroken one was not
+    killed_run_ends_in_the_same_bytes(3, time.time_ns(), config, unbroken)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("seed", range(2))
-def test_a_run_killed_twenty_times_ends_in_the_same_bytes_as_an_unbroken_one(seed, packed, tmp_path):
+@pytest.mark.parametrize("async_save", [False, True])
+def test_a_run_killed_twenty_times_ends_in_the_same_bytes_as_an_unbroken_one(async_save, packed, tmp_path):
     whole = config_of(tmp_path / "whole", packed, steps=200)
     assert finish(whole) == 0
-    killed_run_ends_in_the_same_bytes(20, seed, config_of(tmp_path / "a", packed, steps=200), sealed(whole))
+    config = config_of(tmp_path / "a", packed, async_save, steps=200)
+    killed_run_ends_in_the_same_bytes(20, time.time_ns(), config, sealed(whole))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -130,7 +135,7 @@ def test_a_corrupt_checkpoint_is_passed_over_and_the_run_ends_in_the_same_bytes(
     assert finish(config) == 0
     broken = config.parent / "run/ckpt/step_000010/optimizer.safetensors"
     broken.write_bytes(broken.read_bytes()[:-100])
-    settings = builder.config(config.parent / "run", packed, steps=40, sample_every=10)
+    settings = builder.config(config.parent / "run", packed, steps=40, sample_every=10, skips=EAGER)
     builder.write_config(config, settings)
     assert finish(config) == 0
     assert "step_000010 is not whole" in config.with_suffix(".said").read_text()
@@ -164,7 +169,7 @@ def test_a_full_disk_leaves_the_former_checkpoint_and_the_run_goes_on(packed, un
     config = config_of(tmp_path / "a", packed, steps=10, decay_samples=160)
     assert finish(config) == 0
     model = config.parent / "run/ckpt/step_000010/model.safetensors"
-    builder.write_config(config, builder.config(config.parent / "run", packed, steps=40, sample_every=10))
+    builder.write_config(config, builder.config(config.parent / "run", packed, steps=40, sample_every=10, skips=EAGER))
     child = start(config, file_limit=model.stat().st_size - 1)
     child.join(60)
     said = config.with_suffix(".said").read_text()

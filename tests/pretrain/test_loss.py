@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pretrain.loss import chunk_rows, chunked_cross_entropy, token_cross_entropy
+from pretrain import loss as module
+from pretrain.loss import chunk_rows, chunked_cross_entropy, even_chunk, token_cross_entropy
 
 
 def inputs(n: int, c: int, v: int, ignored: float = 0.2):
@@ -34,6 +35,27 @@ def test_loss_and_gradients_are_the_reference_for_any_chunk(n, v, chunk, ignored
     torch.testing.assert_close(loss * 7, reference(x, w, y))
     for a, b in zip(got, want, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+@given(n=st.integers(1, 30), chunk=st.integers(1, 40), z=st.sampled_from([1e-4, 0.1, 3.0]))
+@settings(max_examples=40, deadline=None)
+def test_z_loss_and_its_gradients_are_the_reference(n, chunk, z):
+    x, w, y = inputs(n, 8, 20)
+    log_z = (x @ w.T).logsumexp(1)
+    want = reference(x, w, y) + z * (log_z.square() * (y != -100)).sum()
+    loss = chunked_cross_entropy(x, w, y, chunk, z_loss=z)
+    torch.testing.assert_close(loss, want)
+    for a, b in zip(torch.autograd.grad(loss, (x, w)), torch.autograd.grad(want, (x, w)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5 * (1 + z * 100))
+    with torch.no_grad():
+        torch.testing.assert_close(chunked_cross_entropy(x, w, y, chunk, z_loss=z), want)
+
+
+def test_z_loss_worked_by_hand():
+    # logits (0, ln 3): log Z = ln 4, so 0.5 * ln(4)^2 is added; with z = 0 nothing is
+    x, w = torch.tensor([[1.0]]), torch.tensor([[0.0], [math.log(3)]])
+    plain, more = (chunked_cross_entropy(x, w, torch.tensor([0]), z_loss=z).item() for z in (0.0, 0.5))
+    assert more - plain == pytest.approx(0.5 * math.log(4) ** 2)
 
 
 def test_a_case_worked_by_hand():
@@ -113,3 +135,69 @@ def test_the_logits_are_never_held_whole():
 def test_a_chunk_of_blooms_vocabulary_on_a_gpu_is_about_two_thousand_tokens():
     assert chunk_rows(250_880, torch.device("cuda")) == 2112
     assert chunk_rows(8192, torch.device("cpu")) == 256
+
+
+@pytest.mark.parametrize(("tokens", "most", "rows"), [(32_768, 2112, 2048), (2112, 2112, 2112), (3, 2, 2), (0, 9, 1)])
+def test_chunks_are_alike_and_as_few_as_can_be(tokens, most, rows):
+    assert even_chunk(tokens, most) == rows
+
+
+@given(
+    r=st.integers(1, 20), v=st.integers(2, 60), scale=st.sampled_from([1.0, 30.0, 1e4]), narrow=st.booleans(),
+    z_loss=st.sampled_from([0.0, 1e-4, 0.1]),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_what_is_compiled_computes_what_runs_kernel_by_kernel(r, v, scale, narrow, z_loss):
+    g = torch.Generator().manual_seed(r * 61 + v)
+    logits = (scale * torch.randn(r, v, generator=g)).to(torch.bfloat16 if narrow else torch.float32)
+    targets = torch.randint(0, v, (r,), generator=g)
+    targets[torch.rand(r, generator=g) < 0.3] = -100
+    got = module._gradient_to_compile(logits, targets, z_loss)
+    want = module._gradient(logits.clone(), targets, z_loss)
+    for a, b in zip(got, want, strict=True):
+        assert a.dtype == b.dtype
+        torch.testing.assert_close(a, b, rtol=2**-7 if a.dtype == torch.bfloat16 else 1e-5, atol=1e-4)
+
+
+def test_the_compiled_loss_gives_the_loss_and_gradients_of_the_plain_one(monkeypatch):
+    monkeypatch.setattr(module, "_compiled_gradient", lambda: module._gradient_to_compile)  # compiling takes seconds
+    x, w, y = inputs(37, 8, 50)
+    want = [reference(x, w, y), *torch.autograd.grad(reference(x, w, y), (x, w))]
+    for compiled in (False, True):
+        loss = chunked_cross_entropy(x, w, y, 10, compiled=compiled)
+        torch.testing.assert_close([loss, *torch.autograd.grad(loss, (x, w))], want, rtol=1e-5, atol=1e-5)
+
+
+def test_the_gradient_of_the_weight_is_added_up_in_fp32_whether_or_not_the_product_can_do_so_itself(monkeypatch):
+    def addmm(total, a, b, dtype, out):  # as CUDA has it
+        assert (a.dtype, b.dtype, total.dtype, dtype) == (torch.bfloat16, torch.bfloat16, torch.float32, torch.float32)
+        return out.copy_(total + a.float() @ b.float())
+
+    x, w, y = inputs(64, 32, 100)
+    found = []
+    for wide in (False, True):
+        monkeypatch.setattr(module, "_adds_wide", lambda *_, wide=wide: wide)
+        monkeypatch.setattr(torch, "addmm", addmm)
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(torch.autograd.grad(chunked_cross_entropy(x, w, y, 4), w)[0])
+    assert found[0].dtype == found[1].dtype == torch.float32
+    assert not torch.equal(*found)  # the narrow product was rounded
+    torch.testing.assert_close(*found, rtol=0, atol=0.03 * found[0].abs().max().item())
+
+
+def test_a_cpu_adds_no_wide_product_and_is_not_asked(monkeypatch):
+    monkeypatch.setattr(torch, "addmm", lambda *_, **__: pytest.fail("it was asked"))
+    module._adds_wide.cache_clear()
+    assert not module._adds_wide(torch.device("cpu"), torch.bfloat16)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_compiled_on_a_gpu_the_loss_is_the_plain_one_also_for_a_shorter_last_chunk():
+    x, w, y = inputs(300, 64, 5000)
+    x, w, y = x.detach().cuda().requires_grad_(), w.detach().cuda().requires_grad_(), y.cuda()
+    with torch.autocast("cuda", torch.bfloat16):
+        plain, fused = (chunked_cross_entropy(x, w, y, 128, compiled=compiled) for compiled in (False, True))
+    torch.testing.assert_close(fused, plain, rtol=1e-5, atol=0)
+    for a, b in zip(torch.autograd.grad(fused, (x, w)), torch.autograd.grad(plain, (x, w)), strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-2, atol=2e-2)

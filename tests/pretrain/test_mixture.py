@@ -39,7 +39,7 @@ def refused(samples=1000, rows=None, **mixture) -> str:
 
 def test_the_old_rules_give_the_weights_they_gave():
     assert plan().stages[0].weights == CORPUS  # natural: the rows themselves
-    assert plan(weights={"sw": 3.0, "fr": 1.0}).stages[0].weights == {"fr": 1 << 38, "sw": 3 << 38}
+    assert plan(weights={"sw": 3.0, "fr": 1.0}).stages[0].weights == {"fr": 1, "sw": 3}  # as they were written
     root = {"en": 30, "fr": 90**0.5, "sw": 10**0.5}
     assert plan(temperature=2).stages[0].weights == {x: round(2**40 * n / sum(root.values())) for x, n in root.items()}
 
@@ -254,6 +254,19 @@ def test_amounts_are_written_as_people_write_them():
 def test_what_was_planned_over_less_than_the_run_is_told():
     assert "hold up to sample 500; the same shares go on" in told(plan(max_epochs=2, over_samples=500))
     assert "begin at 5,000 are not reached" in told(plan(stages=[{"until": 5000}, {"alpha": 0.5}]))
+
+
+def test_a_run_that_ends_within_a_capped_stage_is_told_what_the_stage_was_planned_over():
+    stages = [{"until": 1000, "max_epochs": 4}, {}]
+    note = "the run ends at sample 300, within a stage that goes on to 1,000"
+    assert note in told(plan(300, stages=stages))
+    assert note not in told(plan(1001, stages=stages)) and "within a stage" not in told(plan(1000, stages=stages))
+    assert "within a stage" not in told(plan(300, stages=[{"until": 1000}, {}]))
+
+
+def test_weights_that_are_whole_numbers_stay_as_they_were_written():
+    assert plan(weights={"en": 2.0, "sw": 1.0}).stages[0].weights == {"en": 2, "sw": 1}
+    assert plan(weights={"en": 2.5, "sw": 1.0}).stages[0].weights["sw"] > 1000
 
 
 def test_a_weight_of_zero_leaves_out():

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pretrain.errors import ConfigError
 from pretrain.model import Bloom, ModelConfig, decay_groups, padded_vocab
 
+pytestmark = pytest.mark.filterwarnings("ignore:flex_attention called without")
+
 BLOCK = [
     f"{layer}.{kind}"
     for layer in (
@@ -153,6 +155,26 @@ def test_no_token_sees_a_later_one(cut: int, seed: int):
     torch.testing.assert_close(m(ids)[:, :cut], m(changed)[:, :cut], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("backend", ["eager", "sdpa", "flex"])
+def test_a_row_of_two_documents_gives_each_the_logits_it_would_have_alone(backend):
+    m = model(init_std=0.2)
+    m.backend = backend
+    ids, starts = batch(1, 20)[0], torch.tensor([[0] * 7 + [7] * 13])
+    with torch.no_grad():
+        together = F.linear(m.hidden(ids, starts=starts), m.word_embeddings.weight)
+        torch.testing.assert_close(together[:, :7], m(ids[:, :7]), rtol=0, atol=1e-5)
+        torch.testing.assert_close(together[:, 7:], m(ids[:, 7:]), rtol=0, atol=1e-5)
+        assert not torch.allclose(together, m(ids), atol=0.01)  # else documents did not matter
+
+
+def test_losses_keep_documents_apart_where_they_are_told_where_they_begin():
+    m, (ids, targets) = model(init_std=0.2), batch(1, 20)
+    alone = m.loss(ids[:, :7], targets[:, :7]) + m.loss(ids[:, 7:], targets[:, 7:])
+    starts = torch.tensor([[0] * 7 + [7] * 13])
+    torch.testing.assert_close(m.loss(ids, targets, starts), alone)
+    torch.testing.assert_close(m.token_losses(ids, targets, starts).sum(), alone.detach())
+
+
 def test_a_cast_of_the_model_leaves_the_slopes_exact():
     m = model(num_heads=12).bfloat16()
     assert torch.equal(m.slope_bits.view(torch.float32), model(num_heads=12).slope_bits.view(torch.float32))
@@ -201,5 +223,5 @@ def test_the_hint_names_widths_that_the_heads_divide():
 
 
 def test_an_unknown_backend_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="take one of sdpa, eager"):
+    with pytest.raises(ConfigError, match="take one of auto, sdpa, eager, flex"):
         Bloom(model().config, backend="flash")

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from pipeline.pack import lay_rows
 from pretrain.data import Steps
@@ -37,10 +38,10 @@ def seam_of(folder, documents, mode) -> Seam:
     return Seam.open(builder.seal(folder, manifest["splits"], SEQ, vocab_size=100_000))
 
 
-def loaded(seam: Seam):
+def loaded(seam: Seam, **asked):
     """The batch of all rows."""
     rows = seam.rows("train")
-    return Steps(seam, Order(rows, [Stage(0, rows)], 0), Batches(rows["en"]), (0, 1))[0]
+    return Steps(seam, Order(rows, [Stage(0, rows)], 0), Batches(rows["en"]), (0, 1), **asked)[0]
 
 
 @MODES
@@ -87,3 +88,32 @@ def test_a_row_tells_where_documents_go_on_that_began_elsewhere(tmp_path):
         ([*range(10, 27)], [], 17),
         ([4, 5, 2, 26, 27, 28, 2, *[builder.PAD] * 10], [3], 7),
     ]
+
+
+@MODES
+def test_what_begins_at_one_place_is_of_one_document_and_padding_is_by_itself(tmp_path, documents, mode):
+    seam = seam_of(tmp_path / "packed", documents, mode)
+    batch, begun = loaded(seam, starts=True), 0
+    whose = {token: i for i, document in enumerate(documents) for token in document[:-1]} | {builder.PAD: -1}
+    for (_, row), ids, found in zip(batch["rows"], batch["ids"].tolist(), batch["starts"].tolist(), strict=True):
+        listed = seam.shards("train", "en").starts(row).tolist()
+        assert found == [max(start for start in listed if start <= j) for j in range(SEQ)]
+        for start in set(found):
+            piece = {whose[token] for j, token in enumerate(ids) if found[j] == start and token != builder.EOS}
+            assert len(piece) <= 1  # none: a document without a text is an end only
+        begun += len(set(found)) - 1
+    assert begun > 30
+    assert batch["starts"].dtype == torch.int32 and batch["starts"].shape == batch["ids"].shape
+
+
+def test_nobody_is_told_where_documents_begin_who_does_not_ask(tmp_path, documents):
+    assert "starts" not in loaded(seam_of(tmp_path / "packed", documents, "concat"))
+
+
+def test_ignored_tokens_are_no_targets_and_are_not_counted(tmp_path, documents):
+    seam = seam_of(tmp_path / "packed", documents, "concat")
+    plain, without = loaded(seam), loaded(seam, ignore=(builder.EOS,))
+    ends = plain["targets"] == builder.EOS
+    assert ends.sum() > 50
+    assert torch.equal(without["targets"], plain["targets"].masked_fill(ends, -100))
+    assert np.array_equal(without["tokens"], plain["tokens"] - ends.sum(1).numpy())

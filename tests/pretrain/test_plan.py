@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 import yaml
 from rich.console import Console
+from torch._subclasses import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from pretrain.errors import ConfigError
-from pretrain.model import Block, ModelConfig
+from pretrain.model import Block, Bloom, ModelConfig
 from pretrain.plan import HARDWARE, activation_bytes, flops_per_token, loss_bytes, plan
 
 BLOOM_560M = ModelConfig(250_880, 1024, 24, 16)
@@ -63,6 +66,26 @@ def test_flops_of_560m_are_the_worked_ones():
     assert p.tokens_per_second == pytest.approx(125_000, rel=1e-3)  # 0.5 * 989.4e12 / 3.957e9
 
 
+@pytest.mark.parametrize(
+    ("shape", "rows", "length"),
+    [
+        ((320, 64, 1, 4), 1, 16),
+        ((1000, 96, 3, 6), 2, 33),
+        ((250_880, 1024, 24, 16), 1, 128),  # bloom-560m
+        ((64, 112 * 8, 2, 112), 3, 7),
+        ((128, 80, 2, 1), 1, 1),
+    ],
+)
+def test_the_formula_is_what_torch_counts(shape, rows, length):
+    config = ModelConfig(*shape)
+    with FakeTensorMode(), FlopCounterMode(display=False) as counter:  # meta tensors that autocast takes for the CPU's
+        model, ids = Bloom(config, backend="eager"), torch.zeros(rows, length, dtype=torch.int64)
+        logits = model(ids)
+        forward = counter.get_total_flops()
+        F.cross_entropy(logits.flatten(0, 1), ids.flatten()).backward()
+    assert counter.get_total_flops() == 3 * forward == rows * length * sum(flops_per_token(config, length))
+
+
 def test_time_and_steps_follow_from_speed():
     p = plan(BLOOM_560M, "a100", devices=8, tokens=1_000_000_000, global_batch=256, mfu=0.4)
     assert p.steps == 1908  # 1e9 / (256 * 2048) = 1907.3
@@ -75,6 +98,11 @@ def test_state_takes_sixteen_bytes_a_parameter_and_two_more_in_bf16():
     for precision, size in (("32-true", 16), ("bf16-mixed", 18)):
         p = plan(BLOOM_560M, precision=precision)
         assert p.bytes_weights + p.bytes_gradients + p.bytes_optimizer == size * n
+
+
+def test_the_state_of_560m_is_the_published_one():
+    p = plan(BLOOM_560M, precision="32-true")  # 16 bytes of 559,214,592 parameters
+    assert p.bytes_weights + p.bytes_gradients + p.bytes_optimizer == pytest.approx(8.95e9, rel=1e-3)
 
 
 def test_sharding_divides_the_state_and_nothing_else():
@@ -142,5 +170,5 @@ def test_impossible_numbers_are_refused_by_name(wrong):
 
 
 def test_unknown_hardware_is_refused_with_the_known():
-    with pytest.raises(ConfigError, match="take one of a100, h100, h200, cpu"):
+    with pytest.raises(ConfigError, match="take one of A100-40G, A100-80G, B200-180G, CPU, H100-80G"):
         plan(BLOOM_560M, "tpu")

@@ -1,10 +1,16 @@
 """Batch sizes and learning rates, against BLOOM's own numbers and a step-by-step run of its rule."""
 
+import math
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pretrain.config import load_config
 from pretrain.schedule import Batches, LearningRate, Ramp
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 BLOOM_560M = Batches(256, Ramp(192, 32, 9_765_625))
 RATE_560M = LearningRate(3e-4, 1e-5, warmup_samples=183_105, decay_samples=200_000_000)
 
@@ -44,6 +50,32 @@ def test_bloom_560m_warms_up_falls_by_a_cosine_and_stays():
     cases = {0: 0.0, 18_310.5: 3e-5, 183_105: 3e-4, middle: 1.55e-4, 200_000_000: 1e-5, 220_000_000: 1e-5}
     for consumed, lr in cases.items():
         assert abs(RATE_560M.at(consumed) - lr) < 1e-18 + 1e-9 * lr
+
+
+@pytest.mark.parametrize(
+    ("name", "lr", "min_lr", "batch", "start", "increment"),
+    [
+        ("560m", 3.0e-4, 1e-5, 256, 192, 32),
+        ("1b1", 2.5e-4, 1e-5, 256, 192, 16),
+        ("1b7", 2.0e-4, 1e-5, 512, 192, 16),
+        ("3b", 1.6e-4, 1e-5, 512, 192, 32),
+        ("7b1", 1.2e-4, 1e-5, 512, 192, 32),
+        ("176b", 6.0e-5, 6e-6, 2048, 192, 16),
+    ],
+)
+def test_every_size_of_bloom_follows_megatron_s_formulas(name, lr, min_lr, batch, start, increment):
+    train = load_config(CONFIGS / f"bloom-{name}.yaml").train
+    rate, batches = train.learning_rate(), train.batches()
+    for consumed in (0, 1, 91_552, 183_105, 183_106, 5 * 10**6, 10**8, 199_999_999, 2 * 10**8, 22 * 10**7):
+        wanted = lr * consumed / 183_105
+        if consumed > 183_105:  # megatron/learning_rates.py, with its names
+            decay_ratio = min(1.0, (consumed - 183_105) / (200_000_000 - 183_105))
+            wanted = min_lr + 0.5 * (math.cos(math.pi * decay_ratio) + 1.0) * (lr - min_lr)
+        assert rate.at(consumed) == pytest.approx(wanted, rel=1e-12)
+    for consumed in (0, 84_187, 4_882_812, 4_882_813, 9_000_000, 9_765_624):  # megatron/microbatches.py
+        steps = int(consumed / (9_765_625 / ((batch - start) // increment)))
+        assert batches.size(consumed) == start + steps * increment
+    assert batches.size(9_765_625) == batch
 
 
 def test_a_quarter_of_the_cosine_leaves_85_percent():
