@@ -2,10 +2,11 @@
 
     python benchmarks/loader.py runs/corpora/packed-<address> --json rows.json     # after `pipeline run`
 
-Tokens a CPU second of this process (it reads mapped files; the loader has no worker processes), medians of `--rounds`.
-"order" asks which row stands at a sample and reads nothing; "rows" is a step's batch: order, copy, check of ids,
-targets; "loader" is torch's DataLoader over it with what `fit` gives it, and where there is a GPU, pinned and on the
-device. The last line is the share of a step on an H100 at 125,000 tokens a second that one core would spend on it.
+Tokens a CPU second of this process (it reads mapped files; the loader has no worker processes), medians over
+`--rounds`. "order" asks which row stands at a sample and reads nothing; "rows" is a step's batch: order, copy, check of
+ids, targets; "loader" is torch's DataLoader over it with what `fit` gives it, and where there is a GPU, pinned and on
+the device; "with starts" it tells where documents begin, too, for document masks. The last line is the share of one
+core that loads for an H100 at 125,000 tokens a second.
 """
 
 import argparse
@@ -45,13 +46,13 @@ def rows(steps: Steps) -> None:
         steps[i]
 
 
-def loader(seam: Seam, order: Order, batches: Batches, steps: int) -> None:
-    data = PackedData(seam, order, batches, (0, steps))
-    data.trainer = SimpleNamespace(global_rank=0, world_size=1)  # type: ignore[assignment]
+def loader(seam: Seam, order: Order, batches: Batches, steps: int, starts: bool = False) -> None:
+    data = PackedData(seam, order, batches, (0, steps), starts=starts)
+    data.trainer = SimpleNamespace(global_rank=0, world_size=1, strategy=None)  # type: ignore[assignment]
     for batch in data.train_dataloader():
         if torch.cuda.is_available():
-            for name in ("ids", "targets"):
-                batch[name].to("cuda", non_blocking=True)
+            for tensor in (x for x in batch.values() if isinstance(x, torch.Tensor)):
+                tensor.to("cuda", non_blocking=True)
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
@@ -74,6 +75,7 @@ def measured(seam: Seam, name: str, batch: int, steps: int, rounds: int) -> list
         "order": lambda: order_alone(order, samples),
         "rows": lambda: rows(Steps(seam, order, batches, (0, steps))),
         "loader": lambda: loader(seam, order, batches, steps),
+        "loader with starts": lambda: loader(seam, order, batches, steps, starts=True),
     }
     tokens = samples * seam.seq_len
     return [
@@ -101,7 +103,7 @@ def main() -> None:
     print(f"{held:,} rows of {seam.seq_len} tokens in {len(seam.rows('train'))} languages\n")
     found = [row for name in MIXTURES for row in measured(seam, name, args.batch, args.steps, args.rounds)]
     for row in found:
-        print(f"{row['work']:<26} {row['value']:>10.2f} {row['unit']}")
+        print(f"{row['work']:<34} {row['value']:>10.2f} {row['unit']}")
     slowest = min(row["value"] for row in found if row["work"].startswith("loader")) * 1e6
     print(f"\n{H100 / slowest:.2%} of one core loads for an H100 that trains on {H100:,} tokens a second")
     if args.json:
