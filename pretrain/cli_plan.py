@@ -69,7 +69,7 @@ def plan(
     )
     job = Job(settings.train.global_batch, length)
     only = {"tensor": tp, "pipeline": pp, "micro_batch": micro_batch}
-    ways = _ways(shape, _wired(where, network), job, mfu, only) if gpus else None
+    ways = _ways(shape, _wired(where, network), job, mfu, only) if gpus and where.device.gpu else None
     if as_json:
         _print_json(numbers, mixture, ways)
         return

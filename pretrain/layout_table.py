@@ -35,7 +35,7 @@ def table(costs: Sequence[Cost], job: Job, where: Cluster, most: int = 10) -> Ta
         kinds.setdefault(_kind(cost), cost)
     best = list(kinds.values())
     shown = f"; the best of {len(best)} kinds" if len(best) > 1 else ""
-    made = Table(title=f"{len(fit)} of {len(costs)} layouts fit{shown}")
+    made = Table(title=f"{len(fit)} of {len(costs)} layouts fit in bf16-mixed{shown}")
     made.add_column("copies")
     for name in ("TP", "PP", "DP", "micro-batch", "recompute", "GiB", "a step", "tokens/s", "TFLOP/s each", "MFU"):
         made.add_column(name, justify="right")

@@ -147,12 +147,21 @@ def test_a_batch_that_cannot_be_shared_out_is_refused():
 def test_the_command_tells_blooms_layout(pretrain):
     asked = ("plan", "bloom-176b", "--gpus", "384xA100-80G", "--tp", 4, "--pp", 12, "--micro-batch", 2)
     code, out, _ = pretrain(*asked)
-    assert code == 0 and "1 of 4 layouts fit" in out and "TP 4 x PP 12 x DP 8, ZeRO-1, micro-batch 2, recompute" in out
+    assert (
+        code == 0
+        and "1 of 4 layouts fit in bf16-mixed" in out
+        and "TP 4 x PP 12 x DP 8, ZeRO-1, micro-batch 2, recompute" in out
+    )
     (first, *_) = json.loads(pretrain(*asked, "--json")[1])["layouts"]
     assert first["layout"]["data"] == 8 and first["fits"] and first["seconds"] == pytest.approx(105, rel=0.1)
     # four adapters of 100 Gbit/s for the eight devices of a node, as BLOOM had, still leave it near its time
     (slow, *_) = json.loads(pretrain(*asked, "--json", "--network", 50)[1])["layouts"]
     assert first["data"] < slow["data"] and slow["seconds"] == pytest.approx(105, rel=0.1)
+
+
+def test_of_a_cpu_there_is_a_plan_and_no_layouts(pretrain):
+    code, out, _ = pretrain("plan", "bloom-tiny", "--gpus", "2xcpu")
+    assert code == 0 and "2 x two server cores" in out and "memory of one device" in out and "layouts" not in out
 
 
 def test_a_layout_that_there_is_not_is_told_with_those_that_are(pretrain):
