@@ -70,7 +70,7 @@ def test_runs_that_all_end_alike_show_no_law():
     assert not fit([(n, 1e9, 3.0) for n in SIZES]).sound
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.floats(1, 3), st.floats(0.2, 0.6), st.floats(0.2, 0.6), st.floats(0.1, 1.5), st.floats(0.1, 1.5)
 )  # fmt: skip
