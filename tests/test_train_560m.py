@@ -110,6 +110,15 @@ def test_out_of_memory_ends_a_sweep_and_is_told():
     assert told.found[-1]["about"]["failed"] == "out of memory"
 
 
+def test_a_torch_before_2_13_is_told_to_have_no_loss_of_that_kind(monkeypatch):
+    monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy", raising=False)
+    told = base.Rows()
+    cell.run({"kind": "torch loss", "micro_batch": 1, "chunks": [64], "small": True}, told)
+    assert [(row["value"], row["about"]["failed"]) for row in told.found] == [
+        (None, f"torch {torch.__version__} has no linear_cross_entropy")
+    ]
+
+
 def test_the_prediction_counts_flops_as_the_plan_does():
     from pretrain.model import ModelConfig
     from pretrain.plan import flops_per_token
