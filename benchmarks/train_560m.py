@@ -102,7 +102,7 @@ def small() -> list[Cell]:
         cell("naive", micro_batches=[1]),
         cell("torch loss", micro_batch=2, chunks=[64]),
     ]
-    return [c if c is MATCH else Cell(c.spec | {"small": True}, 4, 120) for c in cells]
+    return [c if c is MATCH else Cell(c.spec | {"small": True}, 4, 300) for c in cells]
 
 
 def matching(rows: list[Json], small: bool) -> list[Cell]:

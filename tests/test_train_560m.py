@@ -110,6 +110,15 @@ def test_out_of_memory_ends_a_sweep_and_is_told():
     assert told.found[-1]["about"]["failed"] == "out of memory"
 
 
+def test_a_torch_before_2_13_is_told_to_have_no_loss_of_that_kind(monkeypatch):
+    monkeypatch.delattr(torch.nn.functional, "linear_cross_entropy", raising=False)
+    told = base.Rows()
+    cell.run({"kind": "torch loss", "micro_batch": 1, "chunks": [64], "small": True}, told)
+    assert [(row["value"], row["about"]["failed"]) for row in told.found] == [
+        (None, f"torch {torch.__version__} has no linear_cross_entropy")
+    ]
+
+
 def test_the_prediction_counts_flops_as_the_plan_does():
     from pretrain.model import ModelConfig
     from pretrain.plan import flops_per_token
@@ -209,7 +218,7 @@ def test_the_parts_of_a_profile_add_up_to_all_of_it(rows):
 
 CHILD = {
     "writes and ends": "row(1)",
-    "writes and hangs": "row(1); import time; time.sleep(60)",
+    "writes and hangs": "row(1); import time; time.sleep(600)",
     "writes and is killed": "row(1); import os; os.abort()",
     "raises": "raise ValueError('no such kernel')",
     "is cut off within a row": "row(1); open(sys.argv[2], 'a').write('{\"wor'); sys.exit(3)",
@@ -220,7 +229,7 @@ CHILD = {
     ("does", "count", "why"),
     [
         ("writes and ends", 1, ""),
-        ("writes and hangs", 1, "stopped after 1 s"),
+        ("writes and hangs", 1, "stopped after 5 s"),
         ("writes and is killed", 1, "exit -6: it said nothing"),
         ("raises", 0, "exit 1: ValueError: no such kernel"),
         ("is cut off within a row", 1, "exit 3: it said nothing"),
@@ -231,9 +240,9 @@ def test_what_a_child_knew_is_kept_and_why_it_ended_is_told(tmp_path, monkeypatc
     (tmp_path / "train_560m_cell.py").write_text(head + CHILD[does])
     monkeypatch.setattr(bench, "HERE", tmp_path)
     begin = time.monotonic()
-    found, told = bench.child(bench.cell("step"), 1.0)
+    found, told = bench.child(bench.cell("step"), 5.0)  # a loaded machine takes seconds to begin
     assert ([row["n"] for row in found], told) == ([1] * count, why)
-    assert time.monotonic() - begin < 30  # not the minute that it would sleep
+    assert time.monotonic() - begin < 300  # it would sleep for twice that
 
 
 def test_what_does_not_fit_into_the_time_is_named_and_not_run(tmp_path, monkeypatch):
