@@ -1,6 +1,7 @@
 """The chunked loss and its gradients equal torch's, whatever the chunk, and the logits are never held whole."""
 
 import math
+from itertools import accumulate
 
 import pytest
 import torch
@@ -130,6 +131,27 @@ def test_the_logits_are_never_held_whole():
         chunked_cross_entropy(x, w, y, chunk=10).backward()
     assert 10 * 1000 <= seen.elements < 200 * 1000
     assert seen.elements == 10 * 1000
+
+
+def peak_bytes(work) -> int:
+    """The most that tensors made by `work` took at once."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as seen:
+        work()
+    events = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
+    return max(accumulate(e.nbytes() for e in sorted(events, key=lambda e: e.start_ns())))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_loss_takes_less_than_a_third_of_what_it_takes_with_all_logits(dtype):
+    x, w, y = inputs(2048, 8, 4096)
+
+    def peak(loss) -> int:
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            return peak_bytes(lambda: loss().backward())
+
+    whole = peak(lambda: F.cross_entropy(F.linear(x, w).float(), y, reduction="sum"))
+    assert whole > 2 * 2048 * 4096 * 4  # logits and their gradient, in fp32
+    assert peak(lambda: chunked_cross_entropy(x, w, y, chunk=256)) < whole / 3
 
 
 def test_a_chunk_of_blooms_vocabulary_on_a_gpu_is_about_two_thousand_tokens():
