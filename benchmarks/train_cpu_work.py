@@ -49,7 +49,7 @@ def config_of(ask: Settings, folder: Path) -> dict:
             "dir": str(folder / "run"),
             "threads": ask.threads,
             "precision": ask.precision,
-            "tensorboard": False,
+            "loggers": [],
             "compile": getattr(ask, "compile", None),
             "accelerator": "cpu",
         },
