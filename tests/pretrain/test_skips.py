@@ -37,10 +37,8 @@ def poisoned(packed, monkeypatch):
     def poison(ids):
         return torch.where((ids == bad).all(1), math.nan, 1.0)  # (B,)
 
-    monkeypatch.setattr(Bloom, "loss", lambda self, ids, targets: whole(self, ids, targets) * poison(ids).sum())
-    monkeypatch.setattr(
-        Bloom, "token_losses", lambda self, ids, targets: each(self, ids, targets) * poison(ids)[:, None]
-    )
+    monkeypatch.setattr(Bloom, "loss", lambda self, ids, *rest: whole(self, ids, *rest) * poison(ids).sum())
+    monkeypatch.setattr(Bloom, "token_losses", lambda self, ids, *rest: each(self, ids, *rest) * poison(ids)[:, None])
     return packed
 
 
