@@ -53,9 +53,8 @@ def row_tensors(shards: Shards, row: int) -> tuple[np.ndarray, np.ndarray]:
 
 def document_starts(shards: Shards, row: int) -> np.ndarray:
     """(T,) int32: where the document of each position of a packed row begins; in the padding, where that begins."""
-    starts, length = shards.starts(row), shards.width - 1
-    starts = starts[starts < length]  # the last token is a target only
-    return np.repeat(starts, np.diff(starts, append=length))
+    starts = shards.starts(row)
+    return np.repeat(starts, np.diff(starts, append=shards.width - 1))  # the last token is a target only
 
 
 class Steps(Dataset[StepBatch]):

@@ -84,10 +84,9 @@ def test_the_columns_in_bf16_are_alibi_to_one_part_in_thirty_thousand(heads: int
 )
 def test_each_backend_is_exact_attention(backend, heads, queries, keys, width):
     q, k, v = qkv(heads, queries, keys, width)
-    # scores grow to slope * position (65 here), of which fp32 keeps one part in 16 million, times exp's slope
-    torch.testing.assert_close(
-        attention(q, k, v, alibi_slopes(heads), backend).double(), exact(q, k, v)[1], rtol=0, atol=2e-5
-    )
+    bound = 2e-6 + 1e-7 * keys  # fp32 rounds slope * j, and the more the larger it is
+    got = attention(q, k, v, alibi_slopes(heads), backend).double()
+    torch.testing.assert_close(got, exact(q, k, v)[1], rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

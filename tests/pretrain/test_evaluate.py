@@ -3,13 +3,15 @@
 import math
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
+from pretrain.data import row_tensors
 from pretrain.errors import InputError
 from pretrain.evaluate import evaluate, spread
 from pretrain.model import Bloom, ModelConfig
-from pretrain.seam import Seam
+from pretrain.seam import Seam, Shards
 from tests.pretrain import seam as builder
 
 
@@ -75,3 +77,15 @@ def test_a_corpus_without_holdout_is_refused(uniform, tmp_path):
     builder.seal(folder, {"train": splits["train"]}, 16)
     with pytest.raises(InputError, match="no valid split"):
         evaluate(uniform, Seam.open(folder))
+
+
+def test_a_model_that_kept_documents_apart_is_scored_so(packed, monkeypatch):
+    model = Bloom(ModelConfig(320, 16, 1, 2, init_std=0.5), torch.Generator().manual_seed(0))
+    seam, seen = Seam.open(packed), evaluate(model, Seam.open(packed))[-1].loss
+    monkeypatch.setattr(Shards, "starts", lambda self, row: np.array([0, 5], np.int32))
+    shards = seam.shards("valid", "en")
+    ids, targets = (torch.from_numpy(side).long()[None] for side in row_tensors(shards, 0))
+    apart = sum(model.token_losses(ids[:, a:b], targets[:, a:b]).sum() for a, b in ((0, 5), (5, 16)))
+    score = evaluate(model, seam, max_rows=1, document_mask=True)[0]
+    assert score.loss * score.tokens == pytest.approx(float(apart), rel=1e-5)
+    assert evaluate(model, seam, document_mask=True)[-1].loss != pytest.approx(seen, rel=1e-3)
