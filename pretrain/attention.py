@@ -188,7 +188,8 @@ def _flex(q: Tensor, k: Tensor, v: Tensor, positions: Positions) -> Tensor:
 @cache
 def _flex_kernel(device: torch.device) -> Callable[..., Any]:
     """Uncompiled it holds all scores, which is nothing to worry about in tests on a CPU."""
-    return flex_attention if device.type == "cpu" else torch.compile(flex_attention, dynamic=False)
+    plain: Any = flex_attention
+    return plain if device.type == "cpu" else torch.compile(plain, dynamic=False)
 
 
 def _blocks(length: int, device: torch.device, starts: Tensor | None) -> BlockMask:
