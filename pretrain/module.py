@@ -199,7 +199,7 @@ class Pretraining(pl.LightningModule):
             "step": self.step,
             "consumed_samples": self.consumed_samples,
             "tokens_by_language": self.tokens_by_language,
-            "skipped_steps": self.skipped_steps,
+            "skipped_steps": list(self.skipped_steps),  # a copy: it may be written while the next steps are skipped
             "guard": checkpoint.guard_text(self._guard.window),
         }
 

@@ -55,9 +55,10 @@ class SlowDisk(pl.Callback):
 
 
 def test_a_checkpoint_written_beside_the_training_has_the_bytes_of_its_own_step(packed, tmp_path, monkeypatch):
-    run(tmp_path / "a", packed, checkpoint_every=4, keep_last=3)
+    train = {"checkpoint_every": 4, "keep_last": 3, "skips": {"window": 4, "sigma": 0.25}}  # skips steps 5 and 7
+    run(tmp_path / "a", packed, **train)
     disk = SlowDisk(monkeypatch, until=7)
-    run(tmp_path / "b", packed, [disk], run_settings=ASIDE, checkpoint_every=4, keep_last=3)
+    run(tmp_path / "b", packed, [disk], run_settings=ASIDE, **train)
     assert disk.there == [".aside-step_000004"]  # three steps on, it is neither done nor half done under its name
     assert disk.most == 1
     assert manifests(tmp_path / "b") == manifests(tmp_path / "a")
