@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from pipeline.pack import lay_rows
+from pipeline.pack import Lists, lay_rows
 from pretrain.data import Steps
 from pretrain.order import Order, Stage
 from pretrain.schedule import Batches
@@ -30,7 +30,7 @@ def seam_of(folder, documents, mode) -> Seam:
     """A packed corpus of one language whose rows the packer laid; `EOS` and `PAD` as elsewhere."""
     builder.build(folder, {"en": 1})
     ids = pa.array([f"d{i}" for i in range(len(documents))])
-    made = lay_rows(ids, pa.array(documents, pa.list_(pa.int32())), SEQ, builder.PAD, mode)
+    made = lay_rows(ids, Lists.of([pa.array(documents, pa.list_(pa.int32()))]), SEQ, builder.PAD, mode)
     builder.write_arrow(folder / "train/en/00000.arrow", made.rows.to_pydict(), SEQ + 1, 7)
     manifest = json.loads((folder / "manifest.json").read_text())
     tokens = sum(map(len, documents))
