@@ -1,0 +1,156 @@
+"""Does a trained model know more of a language than counts of three tokens do? Bits per byte on the holdout, by language.
+
+    pretrain fit CONFIG; python benchmarks/learns.py RUN --json rows.json
+
+The counts are of the same training rows, each once, and are asked for the same targets of the same holdout
+(trigrams.py). "trigram" is the better of interpolated modified Kneser-Ney and Jelinek-Mercer, over all languages, by
+the bits of all targets; "by language" is the same kind with a model for each language, told which one to ask: more than
+any model of all of them is told. Languages stand in the order of their training text's bytes, largest first; the
+difference has the standard error of its mean over packed rows, whose targets belong together. Never trains.
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from trigrams import Events, JelinekMercer, KneserNey, events, joined
+
+from pretrain.data import row_tensors
+from pretrain.fit import set_threads
+from pretrain.loading import load
+from pretrain.loss import IGNORE
+from pretrain.model import Bloom
+from pretrain.seam import Seam
+
+LARGEST = 10
+KINDS = (KneserNey, JelinekMercer)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A language: how much there is of it, and bits per byte on its holdout."""
+
+    language: str
+    megabytes: float  # of text trained on
+    tokens: int  # targets scored
+    trigram: float
+    by_language: float
+    ours: float
+    error: float  # standard error of ours - trigram
+
+
+def model_bits(model: Bloom, seam: Seam, split: str, language: str, batch: int = 8) -> np.ndarray:
+    """(N,) bits of each target, in the order of `events`."""
+    shards, found = seam.shards(split, language), []
+    for start in range(0, len(shards), batch):
+        pairs = [row_tensors(shards, row) for row in range(start, min(start + batch, len(shards)))]
+        ids, targets = (torch.from_numpy(np.stack(side)).long() for side in zip(*pairs, strict=True))
+        found.append(model.token_losses(ids, targets)[targets != IGNORE].double().numpy())
+    return np.concatenate(found) / math.log(2)
+
+
+def bytes_of(seam: Seam, split: str, language: str, tokens: int) -> float:
+    """Bytes of text that so many of its targets stand for, as `pretrain eval` reckons."""
+    numbers = seam.numbers(split, language)
+    return tokens * numbers["bytes"] / max(1, numbers["tokens"])
+
+
+def standard_error(difference: np.ndarray, row: np.ndarray) -> float:
+    """Of the sum of (N,) differences, from the spread of their sums over rows."""
+    sums = np.bincount(row, difference)[np.unique(row)]
+    return float(np.std(sums, ddof=1) * math.sqrt(len(sums))) if len(sums) > 1 else math.nan
+
+
+def better(train: Events, held: dict[str, Events], vocab_size: int) -> tuple[type, dict[str, np.ndarray]]:
+    """The kind that needs the fewer bits for all that is held out, and (N,) bits of each language's targets."""
+    found = {}
+    for kind in KINDS:
+        model = kind(train, vocab_size)
+        found[kind] = {language: -np.log2(model.probabilities(asked)) for language, asked in held.items()}
+    best = min(KINDS, key=lambda kind: sum(bits.sum() for bits in found[kind].values()))
+    return best, found[best]
+
+
+def compare(model: Bloom, seam: Seam) -> tuple[str, list[Line]]:
+    """The kind of trigram that was better, and a line for each language with a holdout, then the total (`all`)."""
+    train = {language: events(seam, "train", language) for language in seam.languages("train")}
+    held = {language: events(seam, "valid", language) for language in seam.languages("valid")}
+    kind, trigram = better(joined(list(train.values())), held, seam.vocab_size)
+    lines, sums = [], np.zeros(6)  # bytes trained on, targets, bytes scored, bits of the three
+    squared = 0.0
+    for language in sorted(held, key=lambda name: -seam.numbers("train", name)["bytes"]):
+        asked = held[language]
+        alone = -np.log2(kind(train[language], seam.vocab_size).probabilities(asked)) if language in train else None
+        bits = [trigram[language], trigram[language] if alone is None else alone]
+        bits.append(model_bits(model, seam, "valid", language))
+        error = standard_error(bits[2] - bits[0], asked.row)
+        size = seam.numbers("train", language)["bytes"]
+        numbers = [size, len(asked), bytes_of(seam, "valid", language, len(asked)), *(b.sum() for b in bits)]
+        lines.append(_line(language, numbers, error))
+        sums += numbers
+        squared += 0.0 if math.isnan(error) else error**2
+    return kind.name, [*lines, _line("all", sums, math.sqrt(squared))]
+
+
+def _line(language: str, numbers: list[float] | np.ndarray, error: float) -> Line:
+    size, tokens, scored, *bits = (float(number) for number in numbers)
+    return Line(language, size / 1e6, int(tokens), *(b / scored for b in bits), error / scored)
+
+
+def table(kind: str, lines: list[Line]) -> Iterator[str]:
+    """As Markdown; the total stands last."""
+    yield f"| language | MB trained on | targets | trigram ({kind}) | by language | ours | ours - trigram |"
+    yield "|---|---|---|---|---|---|---|"
+    for one in lines:
+        difference = f"{one.ours - one.trigram:+.3f} ± {one.error:.3f}"
+        yield (
+            f"| {one.language} | {one.megabytes:.2f} | {one.tokens:,} | {one.trigram:.3f} | {one.by_language:.3f} "
+            f"| {one.ours:.3f} | {difference} |"
+        )
+
+
+def verdict(lines: list[Line], largest: int = LARGEST) -> str:
+    """Where the model wins among the largest languages and among all of them; `lines` without the total."""
+    told = []
+    for some, name in ((lines[:largest], f"the {min(largest, len(lines))} largest"), (lines, f"all {len(lines)}")):
+        won = [one.language for one in some if one.ours < one.trigram]
+        lost = [one.language for one in some if one.ours >= one.trigram]
+        alone = sum(one.ours < one.by_language for one in some)
+        behind = f", not in {', '.join(lost)}" if lost else ""
+        told.append(f"of {name} languages ours beats the trigram in {len(won)}{behind}; one by language in {alone}")
+    return "\n".join(told)
+
+
+def rows(kind: str, lines: list[Line]) -> Iterator[dict[str, str | float | bool]]:
+    """As every benchmark here writes them."""
+    for one in lines:
+        whose = {"seedbed": one.ours, f"trigram, {kind}": one.trigram, f"trigram by language, {kind}": one.by_language}
+        for who, value in whose.items():
+            work = f"held-out text, {one.language}"
+            yield {"work": work, "who": who, "value": value, "unit": "bits per byte", "higher_is_better": False}
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("run", type=Path, help="run.dir of a config, a checkpoint, or an export")
+    ask.add_argument("--data", type=Path, help="the packed corpus; else the one it was trained on")
+    ask.add_argument("--json", type=Path, help="write the rows here")
+    args = ask.parse_args()
+    set_threads(None)
+    loaded = load(args.run, print)
+    kind, lines = compare(loaded.model, loaded.seam(args.data, print))
+    seen = sum(loaded.state.get("tokens_by_language", {}).values())
+    print(f"{loaded.folder}: {loaded.config.num_parameters:,} parameters, {seen:,} tokens seen\n")
+    print("\n".join(table(kind, lines)))
+    print("\n" + verdict(lines[:-1]))
+    if args.json:
+        args.json.write_text(json.dumps(list(rows(kind, lines)), indent=1))
+
+
+if __name__ == "__main__":
+    main()
