@@ -1,4 +1,4 @@
-"""Does a trained model know more of a language than counts of three tokens do? Bits per byte on the holdout, by language.
+"""Does a trained model know more of a language than counts of three tokens do? Bits per byte, held out, by language.
 
     pretrain fit CONFIG; python benchmarks/learns.py RUN --json rows.json
 
@@ -14,6 +14,8 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -60,10 +62,34 @@ def bytes_of(seam: Seam, split: str, language: str, tokens: int) -> float:
     return tokens * numbers["bytes"] / max(1, numbers["tokens"])
 
 
-def standard_error(difference: np.ndarray, row: np.ndarray) -> float:
-    """Of the sum of (N,) differences, from the spread of their sums over rows."""
+@dataclass(frozen=True)
+class Tally:
+    """Sums over the targets of a language; of several languages, their sum."""
+
+    trained: float  # bytes
+    targets: int
+    scored: float  # bytes that the targets stand for
+    bits: np.ndarray  # (3,): trigram, trigram by language, ours
+    variance: float  # of the sum of ours - trigram; NaN where a single row tells nothing
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.trained + other.trained,
+            self.targets + other.targets,
+            self.scored + other.scored,
+            self.bits + other.bits,
+            float(np.nansum([self.variance, other.variance])),
+        )
+
+    def line(self, language: str) -> Line:
+        per_byte, error = self.bits / self.scored, math.sqrt(self.variance) / self.scored
+        return Line(language, self.trained / 1e6, self.targets, *map(float, per_byte), error)
+
+
+def variance(difference: np.ndarray, row: np.ndarray) -> float:
+    """Of the sum of (N,) differences, from the spread of their sums over rows; NaN of a single row."""
     sums = np.bincount(row, difference)[np.unique(row)]
-    return float(np.std(sums, ddof=1) * math.sqrt(len(sums))) if len(sums) > 1 else math.nan
+    return float(np.var(sums, ddof=1) * len(sums)) if len(sums) > 1 else math.nan
 
 
 def better(train: Events, held: dict[str, Events], vocab_size: int) -> tuple[type, dict[str, np.ndarray]]:
@@ -79,27 +105,22 @@ def better(train: Events, held: dict[str, Events], vocab_size: int) -> tuple[typ
 def compare(model: Bloom, seam: Seam) -> tuple[str, list[Line]]:
     """The kind of trigram that was better, and a line for each language with a holdout, then the total (`all`)."""
     train = {language: events(seam, "train", language) for language in seam.languages("train")}
-    held = {language: events(seam, "valid", language) for language in seam.languages("valid")}
+    held = {language: events(seam, "valid", language) for language in seam.languages("valid") if language in train}
     kind, trigram = better(joined(list(train.values())), held, seam.vocab_size)
-    lines, sums = [], np.zeros(6)  # bytes trained on, targets, bytes scored, bits of the three
-    squared = 0.0
+    tallies = {}
     for language in sorted(held, key=lambda name: -seam.numbers("train", name)["bytes"]):
         asked = held[language]
-        alone = -np.log2(kind(train[language], seam.vocab_size).probabilities(asked)) if language in train else None
-        bits = [trigram[language], trigram[language] if alone is None else alone]
-        bits.append(model_bits(model, seam, "valid", language))
-        error = standard_error(bits[2] - bits[0], asked.row)
-        size = seam.numbers("train", language)["bytes"]
-        numbers = [size, len(asked), bytes_of(seam, "valid", language, len(asked)), *(b.sum() for b in bits)]
-        lines.append(_line(language, numbers, error))
-        sums += numbers
-        squared += 0.0 if math.isnan(error) else error**2
-    return kind.name, [*lines, _line("all", sums, math.sqrt(squared))]
-
-
-def _line(language: str, numbers: list[float] | np.ndarray, error: float) -> Line:
-    size, tokens, scored, *bits = (float(number) for number in numbers)
-    return Line(language, size / 1e6, int(tokens), *(b / scored for b in bits), error / scored)
+        alone = -np.log2(kind(train[language], seam.vocab_size).probabilities(asked))
+        ours = model_bits(model, seam, "valid", language)
+        tallies[language] = Tally(
+            seam.numbers("train", language)["bytes"],
+            len(asked),
+            bytes_of(seam, "valid", language, len(asked)),
+            np.array([trigram[language].sum(), alone.sum(), ours.sum()]),
+            variance(ours - trigram[language], asked.row),
+        )
+    lines = [tally.line(language) for language, tally in tallies.items()]
+    return kind.name, [*lines, reduce(add, tallies.values()).line("all")]
 
 
 def table(kind: str, lines: list[Line]) -> Iterator[str]:

@@ -120,7 +120,10 @@ def test_weights_go_where_the_kept_rows_are_foretold():
 def test_events_are_the_targets_that_eval_scores(packed):
     seam, model = Seam.open(packed), Bloom(ModelConfig(320, 16, 1, 2, init_std=0.5), torch.Generator().manual_seed(1))
     for score in evaluate(model, seam)[:-1]:
-        asked, bits = trigrams.events(seam, "valid", score.language), learns.model_bits(model, seam, "valid", score.language)
+        asked, bits = (
+            trigrams.events(seam, "valid", score.language),
+            learns.model_bits(model, seam, "valid", score.language),
+        )
         assert len(asked) == len(bits) == score.tokens == 40  # the last row is half padding
         assert bits.sum() / learns.bytes_of(seam, "valid", score.language, 40) == pytest.approx(score.bits_per_byte)
         row = seam.shards("valid", score.language).tokens(1)
@@ -157,9 +160,11 @@ def test_the_verdict_parts_the_largest_from_all():
 
 
 def test_the_error_is_of_rows_not_of_targets():
-    # rows of sums 4 and 0: spread 2.83 (n - 1), times the root of two rows
-    assert learns.standard_error(np.ones(6) * [1, 1, 1, 1, 0, 0], np.array([0, 0, 0, 0, 1, 1])) == pytest.approx(4.0)
-    assert math.isnan(learns.standard_error(np.ones(3), np.zeros(3, np.int64)))
+    # rows of sums 4 and 0: their variance is 8 (n - 1), that of the sum of two such rows 16
+    assert learns.variance(np.array([1.0, 1, 1, 1, 0, 0]), np.array([0, 0, 0, 0, 1, 1])) == pytest.approx(16.0)
+    assert math.isnan(learns.variance(np.ones(3), np.zeros(3, np.int64)))
+    tally = learns.Tally(5e6, 6, 8.0, np.array([16.0, 8, 20]), 16.0)
+    assert (tally + tally).line("all") == learns.Line("all", 10.0, 12, 2.0, 1.0, 2.5, pytest.approx(math.sqrt(32) / 16))
 
 
 @pytest.fixture(scope="module")
