@@ -115,6 +115,7 @@ def test_weights_go_where_the_kept_rows_are_foretold():
     weights = trigrams._maximise(columns, bucket)
     assert (weights[[0, 3], 2] > 0.99).all()
     assert weights[1].tolist() == [0.25] * 4  # nothing to learn from
+    assert (weights > 1e-4).all()  # of 0, a token never met would have no probability at all
 
 
 def test_events_are_the_targets_that_eval_scores(packed):
