@@ -1,6 +1,9 @@
 """Does a trained model know more of a language than counts of three tokens do? Bits per byte, held out, by language.
 
-    pretrain fit CONFIG; python benchmarks/learns.py RUN --json rows.json
+    python benchmarks/learns.py draft TEXTS runs/learns      # writes the configs of an hour on two cores
+    pipeline run runs/learns/corpus.yaml
+    pretrain fit runs/learns/model.yaml
+    python benchmarks/learns.py score runs/learns/model --json rows.json
 
 The counts are of the same training rows, each once, and are asked for the same targets of the same holdout
 (trigrams.py). "trigram" is the better of interpolated modified Kneser-Ney and Jelinek-Mercer, over all languages, by
@@ -30,6 +33,40 @@ from pretrain.model import Bloom
 from pretrain.seam import Seam
 
 LARGEST = 10
+CORPUS = """\
+run: {workdir: FOLDER, memory: 3GB, workers: auto}
+sources:
+  - jsonl: {name: texts, path: "TEXTS/*.jsonl.zst"} # each line says its language
+stages:
+  - normalize
+  - identify: {sure: 70%}
+  - measure
+  - keep:
+      as_declared: true
+      bounds: {symbol_ratio: [0, 0.35], char_repetition: [0, 0.25], word_repetition: [0, 0.25]}
+  - dedup_exact
+  - dedup_near: {threshold: 0.7} # what is held out is whole clusters, so that no near copy of it is trained on
+  - redact
+tokenizer: {vocab_size: 8192, alpha: 0.5}
+pack: {seq_len: 512, holdout: 3%, holdout_tokens: 4000}
+"""
+MODEL = """\
+run: {dir: FOLDER/model, accelerator: cpu, threads: 2, precision: bf16-mixed}
+data: {path: FOLDER/packed}
+model: {hidden_size: 256, num_layers: 4, num_heads: 4, init_std: 0.02}
+train:
+  steps: 14000 # an hour on two quiet cores, of a processor that multiplies bf16 matrices
+  global_batch: 4
+  micro_batch: 4
+  lr: 2.0e-3
+  schedule: wsd
+  warmup_samples: 800
+  cooldown_samples: 20000
+  betas: [0.9, 0.98] # of so few tokens a step, the second moment needs more steps
+  checkpoint_every: 250
+  validate_every: 1500
+  validate_rows: 2
+"""
 KINDS = (KneserNey, JelinekMercer)
 
 
@@ -156,21 +193,44 @@ def rows(kind: str, lines: list[Line]) -> Iterator[dict[str, str | float | bool]
             yield {"work": work, "who": who, "value": value, "unit": "bits per byte", "higher_is_better": False}
 
 
-def main() -> None:
-    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("run", type=Path, help="run.dir of a config, a checkpoint, or an export")
-    ask.add_argument("--data", type=Path, help="the packed corpus; else the one it was trained on")
-    ask.add_argument("--json", type=Path, help="write the rows here")
-    args = ask.parse_args()
+def draft(corpus: Path, folder: Path) -> list[Path]:
+    """Write the configs of the pipeline and of the training; returns both."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in (("corpus.yaml", CORPUS), ("model.yaml", MODEL)):
+        path = folder / name
+        path.write_text(text.replace("FOLDER", folder.as_posix()).replace("TEXTS", corpus.as_posix()), "utf-8")
+        written.append(path)
+    return written
+
+
+def score(run: Path, data: Path | None, json_file: Path | None) -> None:
     set_threads(None)
-    loaded = load(args.run, print)
-    kind, lines = compare(loaded.model, loaded.seam(args.data, print))
+    loaded = load(run, print)
+    kind, lines = compare(loaded.model, loaded.seam(data, print))
     seen = sum(loaded.state.get("tokens_by_language", {}).values())
     print(f"{loaded.folder}: {loaded.config.num_parameters:,} parameters, {seen:,} tokens seen\n")
     print("\n".join(table(kind, lines)))
     print("\n" + verdict(lines[:-1]))
-    if args.json:
-        args.json.write_text(json.dumps(list(rows(kind, lines)), indent=1))
+    if json_file:
+        json_file.write_text(json.dumps(list(rows(kind, lines)), indent=1))
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = ask.add_subparsers(dest="verb", required=True)
+    of_draft = verbs.add_parser("draft", help="write corpus.yaml and model.yaml")
+    of_draft.add_argument("corpus", type=Path, help="a folder of *.jsonl.zst whose lines say their language")
+    of_draft.add_argument("folder", type=Path, help="where everything goes, such as runs/learns")
+    of_score = verbs.add_parser("score", help="the table")
+    of_score.add_argument("run", type=Path, help="run.dir of a config, a checkpoint, or an export")
+    of_score.add_argument("--data", type=Path, help="the packed corpus; else the one it was trained on")
+    of_score.add_argument("--json", type=Path, help="write the rows here")
+    args = ask.parse_args()
+    if args.verb == "draft":
+        print("\n".join(map(str, draft(args.corpus.resolve(), args.folder))))
+    else:
+        score(args.run, args.data, args.json)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config import load
+from pretrain.config import load_config
 from pretrain.evaluate import evaluate
 from pretrain.model import Bloom, ModelConfig
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
-sys.path[:0] = [str(Path(__file__).parent.parent / "benchmarks")]
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT / "benchmarks")]
 trigrams, learns = importlib.import_module("trigrams"), importlib.import_module("learns")
 
 V = 4
@@ -151,6 +154,14 @@ def test_the_table_is_of_each_language_and_says_who_wins(tmp_path):
     assert "beats the trigram in 0, not in en, sw" in learns.verdict(lines[:-1])
     assert len(list(learns.table(kind, lines))) == 2 + 3
     assert {row["who"] for row in learns.rows(kind, lines)} >= {"seedbed", f"trigram, {kind}"}
+
+
+def test_the_drafted_configs_are_configs(tmp_path):
+    corpus, model = learns.draft(ROOT / "data" / "udhr", tmp_path / "run")
+    assert load(corpus).pack.seq_len == 512
+    settings = load_config(model)
+    assert settings.data.path == tmp_path / "run" / "packed"
+    assert settings.train.total_samples == 56_000
 
 
 def test_the_verdict_parts_the_largest_from_all():
