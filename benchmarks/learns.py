@@ -36,7 +36,7 @@ LARGEST = 10
 CORPUS = """\
 run: {workdir: FOLDER, memory: 3GB, workers: auto}
 sources:
-  - jsonl: {name: texts, path: "TEXTS/*.jsonl.zst"} # each line says its language
+  - jsonl: {name: open, path: "TEXTS/*.jsonl.zst"} # each line says its language
 stages:
   - normalize
   - identify: {sure: 70%}
