@@ -81,4 +81,4 @@ def cluster(text: str, devices: int, name: str) -> Cluster:
 def peak_of(device_name: str) -> float | None:
     """Dense bf16 FLOP/s of a GPU by the name its driver gives it; None if we do not know it."""
     name = device_name.upper()
-    return next((peak for mark, peak in _PEAKS.items() if mark in name), None)
+    return next((peak for mark, peak in _PEAKS.items() if re.search(rf"{mark}(?!\d)", name)), None)  # A1000: no A100

@@ -8,7 +8,7 @@ Reads a run that is going on as well as one that is done. Never writes, never dr
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,7 @@ from typing import Any
 
 from pretrain.chart import Point
 from pretrain.errors import InputError
-from pretrain.rundir import RunDir
+from pretrain.rundir import RunDir, flat
 
 Lines = list[dict[str, Any]]
 TOTAL = "all"  # the score of all languages together
@@ -138,15 +138,6 @@ def _log(run: RunDir, name: str, keys: dict[str, type]) -> Lines:
                 hint="give the folder of a run as it was written",
             )
     return lines
-
-
-def flat(tree: dict[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:
-    """("train.lr", 0.004), ... of nested settings."""
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{above}{key}.")
-        else:
-            yield f"{above}{key}", value
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

@@ -185,6 +185,9 @@ class Bloom(nn.Module):
         For the largest (B, T) met so far only. A smaller batch (the last one of a step), validation and generation run
         uncompiled: each shape would be compiled anew, for a minute on a GPU.
         """
+        # inside DDP's forward dynamo would cut every graph at the borders of DDP's buckets, and older ones refuse
+        # FlexAttention's; gradients travel block by block as it is
+        torch._dynamo.config.optimize_ddp = False
         self._compiled = torch.compile(Block.compute, dynamic=False)
 
     def _compiled_for(self, ids: Tensor) -> Callable[..., Tensor] | None:

@@ -50,7 +50,7 @@ __all__ = ["Pretraining", "StepResult"]
 
 
 class Pretraining(pl.LightningModule):
-    """`languages` are the names in the order of the loader's indices; `documents` names the documents of a row."""
+    """`languages` are the names in the order of the loader's indices."""
 
     automatic_optimization = False
 

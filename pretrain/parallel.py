@@ -76,7 +76,13 @@ def check_split(config: ModelConfig, ways: int) -> None:
 
 
 def distribute(model: Bloom, mesh: DeviceMesh) -> None:
-    """Lay `model`, which every rank holds whole, over the mesh. Its names and its results stay what they were."""
+    """Lay `model`, which every rank holds whole, over the mesh. Its names and its results stay what they were.
+
+    Turns autocast's cache of cast weights off, in all of this process.
+    """
+    # else autocast keeps a bf16 copy of every weight that it has seen gathered, the whole model's, to the step's or the
+    # look's end on every device
+    torch.set_autocast_cache_enabled(False)
     split, data = mesh["tensor_parallel"], mesh["data_parallel"]
     if split.size() > 1:
         check_split(model.config, split.size())

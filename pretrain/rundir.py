@@ -200,17 +200,18 @@ def _data_apart(before: Mapping[str, Any], digest: str, seam: Seam) -> Iterator[
 
 
 def _apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]:
-    before, now = dict(_flat(was)), dict(_flat(config.identity()))
+    before, now = dict(flat(was)), dict(flat(config.identity()))
     if not any(key.startswith("train.skips.") for key in before):  # of a time before there were any
         before |= {key: value for key, value in now.items() if key.startswith("train.skips.")}
     keys = [*before, *(key for key in now if key not in before)]
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
 
-def _flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """("train.lr", 0.004), ... of nested settings."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
+            yield from flat(value, f"{above}{key}.")
         else:
             yield f"{above}{key}", value
 

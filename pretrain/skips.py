@@ -38,7 +38,7 @@ class Skips(StepCallback):
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
         if not result.skipped:
             return
-        _check_weights(module.model, result)
+        _check_weights(module.model, result, trainer.world_size)
         rows = _together(self._suspects(result, module), trainer, module.device)
         rows = sorted(rows, key=lambda row: -_rank_of(row["loss"]))[:_NAMED]
         line = {"step": result.step, "samples": result.samples, "why": result.skipped, "rows": rows}
@@ -88,9 +88,13 @@ class Skips(StepCallback):
         )
 
 
-def _check_weights(model: nn.Module, result: StepResult) -> None:
-    """Raises RunError if a weight is not finite: then no row is to blame."""
-    counts = [(name, int(everywhere((~p.isfinite()).sum())), p.numel()) for name, p in model.named_parameters()]
+def _check_weights(model: nn.Module, result: StepResult, world: int) -> None:
+    """Raises RunError if a weight is not finite, on this rank or on another: then no row is to blame."""
+    named = list(model.named_parameters())
+    found = torch.stack([everywhere((~p.isfinite()).sum()) for _, p in named])
+    if world > 1:  # under DDP each rank has weights of its own, but all must stop: the others would wait for its rows
+        torch.distributed.all_reduce(found, torch.distributed.ReduceOp.MAX)
+    counts = [(name, count, p.numel()) for (name, p), count in zip(named, found.tolist(), strict=True)]
     wrong = [f"{name}: {count:,} of {size:,} values" for name, count, size in counts if count]
     if not wrong:
         return

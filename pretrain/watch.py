@@ -51,7 +51,7 @@ class Watch(StepCallback):
             return
         values = torch.stack([norm.float() for norm in norms.values()]).tolist()
         kept = _kept_of_clipping(result.grad_norm, self.run.config.train.clip)
-        told = {layer: value / kept for layer, value in zip(norms, values, strict=True) if math.isfinite(value / kept)}
+        told = {layer: value / kept for layer, value in zip(norms, values, strict=True) if math.isfinite(value)}
         line: dict[str, Any] = {"step": result.step, "samples": result.samples}
         line["tokens"] = sum(result.tokens_by_language.values())
         line |= {"grad_norm": told, "tokens_by_language": result.tokens_by_language}
@@ -63,5 +63,7 @@ class Watch(StepCallback):
 
 
 def _kept_of_clipping(norm: float, clip: float | None) -> float:
-    """The factor that clipping multiplied the gradients by, as torch's clip_grad_norm_ does."""
-    return 1.0 if clip is None else min(1.0, clip / (norm + 1e-6))
+    """The factor that clipping multiplied the gradients by, as torch's clip_grad_norm_ does; 1 where it left none."""
+    if clip is None or not math.isfinite(norm):  # of an infinite norm it is 0, which what is left cannot be divided by
+        return 1.0
+    return min(1.0, clip / (norm + 1e-6))

@@ -1,10 +1,12 @@
 """Compiled blocks learn what uncompiled ones do, and a step's smaller last batch compiles nothing anew."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
+from torch.nn.parallel import DistributedDataParallel
 
 from pretrain.loss import _compiled_gradient
 from pretrain.model import Bloom, ModelConfig
@@ -60,6 +62,14 @@ def test_a_larger_batch_is_compiled_once_and_what_needs_no_gradient_never(counte
     assert found == 4
     loss_and_gradients(m, 2)
     assert counter.frame_count == found
+
+
+def test_ddp_does_not_cut_the_graph_of_a_block(counter, monkeypatch):
+    m = Bloom(ModelConfig(96, 192, 1, 6), torch.Generator().manual_seed(0))  # 1.8 MB a block; DDP's first bucket: 1 MB
+    m.compile_blocks()
+    monkeypatch.setattr(DistributedDataParallel, "_active_ddp_module", SimpleNamespace(bucket_bytes_cap=1 << 20))
+    loss_and_gradients(m, 4)
+    assert counter.frame_count == 2  # the block, the loss
 
 
 @pytest.mark.torture

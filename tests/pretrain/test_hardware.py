@@ -36,6 +36,7 @@ def test_what_names_no_cluster_is_refused_with_what_does(text):
         ("NVIDIA A100-SXM4-40GB", 312e12),
         ("NVIDIA H200", 989.4e12),
         ("NVIDIA GeForce GTX 1650", None),
+        ("NVIDIA RTX A1000 Laptop GPU", None),
     ],
 )
 def test_the_peak_of_a_device_follows_from_the_name_of_its_driver(driver, peak):

@@ -5,10 +5,12 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed.device_mesh import init_device_mesh
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pretrain.errors import ConfigError
-from pretrain.model import ModelConfig
-from pretrain.parallel import check_split
+from pretrain.model import Bloom, ModelConfig
+from pretrain.parallel import check_split, distribute
 from tests.pretrain import seam as builder
 
 KINDS = {
@@ -88,6 +90,35 @@ def test_a_run_goes_on_over_other_processes_than_it_began_with(packed, alone, tm
     ours, theirs = lines(folder / "metrics.jsonl"), lines(alone / "metrics.jsonl")
     assert [m["tokens"] for m in ours] == [m["tokens"] for m in theirs]
     assert [m["loss"] for m in ours] == pytest.approx([m["loss"] for m in theirs], rel=1e-3)
+
+
+@pytest.fixture
+def mesh():
+    """Of this process alone."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1, 1), mesh_dim_names=("data_parallel", "tensor_parallel"))
+    torch.distributed.destroy_process_group()
+    torch.set_autocast_cache_enabled(True)
+
+
+class Casts(TorchDispatchMode):
+    """Counts how often a weight of (128, 32) is cast."""
+
+    count = 0
+
+    def __torch_dispatch__(self, call, types, arguments=(), named=None):
+        if call is torch.ops.aten._to_copy.default and arguments[0].shape == (128, 32):
+            self.count += 1
+        return call(*arguments, **(named or {}))
+
+
+def test_no_copy_of_a_gathered_weight_outlives_its_use(mesh):
+    model, ids = Bloom(ModelConfig(64, 32, 2, 4)), torch.zeros(1, 8, dtype=torch.int64)
+    distribute(model, mesh)
+    with torch.autocast("cpu", torch.bfloat16), Casts() as casts:
+        for _ in range(3):
+            model.token_losses(ids, ids)
+    assert casts.count == 6  # two blocks, anew each time: 2 if autocast kept the first ones
 
 
 def test_a_model_that_cannot_be_split_evenly_is_refused():

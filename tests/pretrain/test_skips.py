@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
@@ -14,6 +15,7 @@ from pretrain.errors import RunError
 from pretrain.fit import fit
 from pretrain.model import Bloom
 from pretrain.seam import Seam
+from pretrain.skips import _check_weights
 from tests.pretrain import seam as builder
 
 EAGER = {"window": 4, "sigma": 0.5, "most": 100}  # skips about every third step of a small run
@@ -101,6 +103,12 @@ def test_weights_that_are_broken_are_named_instead_of_rows(packed, tmp_path, lag
     assert "test/train" not in str(told.value) and "same command again" in str(told.value)
     assert seal.newest(tmp_path / "ckpt", pytest.fail).name == "step_000004"
     assert run(tmp_path, packed).done
+
+
+def test_weights_that_are_broken_on_another_rank_stop_this_one_too(monkeypatch):
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda counts, op: counts[1].fill_(2))
+    with pytest.raises(RunError, match=r"step 6: loss is nan, because .*\n  bias: 2 of 4 values"):
+        _check_weights(torch.nn.Linear(3, 4), SimpleNamespace(step=6, skipped="loss is nan"), world=2)
 
 
 class Late(pl.Callback):

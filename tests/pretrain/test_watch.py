@@ -21,7 +21,7 @@ from pretrain.fit import fit
 from pretrain.loggers import CsvLogger
 from pretrain.model import Bloom, ModelConfig
 from pretrain.progress import Speed, _clock, _told
-from pretrain.watch import gradient_norms, layer_of
+from pretrain.watch import Watch, gradient_norms, layer_of
 from tests.pretrain import seam as builder
 
 
@@ -107,6 +107,16 @@ def test_in_a_terminal_a_bar_takes_the_place_of_the_lines(packed, tmp_path, monk
     bar = capsys.readouterr().err
     assert "training" in bar and "2/2" in bar and re.search(r"loss \d\.\d{3} .* tokens/s", bar)
     assert not [line for line in told if line.startswith("step ")] and lines(tmp_path / "r" / "speed.jsonl")
+
+
+def test_an_infinite_norm_divides_nothing_by_zero():
+    written, norms = [], {"h.0": torch.tensor(math.nan), "ln_f": torch.tensor(0.0)}  # inf times 0, and 3 times 0
+    config = SimpleNamespace(train=SimpleNamespace(clip=1.0))
+    watch = Watch(SimpleNamespace(config=config, dir=SimpleNamespace(log=lambda name, line: written.append(line))))
+    watch._norms[5] = norms
+    result = SimpleNamespace(step=5, samples=20, tokens_by_language={"en": 7}, grad_norm=math.inf)
+    watch.after(result, None, SimpleNamespace(is_global_zero=True, loggers=[]))
+    assert [line["grad_norm"] for line in written] == [{"ln_f": 0.0}]
 
 
 def test_the_layers_of_all_parameters_are_embedding_blocks_and_the_last_norm():
