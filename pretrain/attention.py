@@ -258,9 +258,8 @@ class KVCache:
         keys, values = self._store[layer, 0], self._store[layer, 1]
         keys[:, :, self.length : end] = k
         values[:, :, self.length : end] = v
-        return keys[:, :, :end].to(k.dtype), values[:, :, :end].to(
-            v.dtype
-        )  # autocast may compute narrower than we store
+        # autocast may compute narrower than we store
+        return keys[:, :, :end].to(k.dtype), values[:, :, :end].to(v.dtype)
 
     def advance(self, positions: int) -> None:
         """Say that every layer has now been extended by `positions`."""

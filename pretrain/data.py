@@ -116,9 +116,8 @@ class Steps(Dataset[StepBatch]):
         ends, inside = np.empty(len(rows), np.int64), []
         for i, (language, row) in enumerate(rows):
             shards = self._shards[language]
-            ends[i] = min(
-                length, max(0, shards.copy(row, ids[i], targets[i]) - 1)
-            )  # the token before the padding counts
+            end = shards.copy(row, ids[i], targets[i])
+            ends[i] = min(length, max(0, end - 1))  # the token before the padding counts
             inside.append(shards.goes_on(row) - 1)
         any_shards = self._shards[rows[0][0]]
         if not (any_shards.all_tokens(ids) and any_shards.all_tokens(targets[:, -1])):

@@ -229,7 +229,8 @@ class _Way:
         if self.layout.shard == "optimizer":
             return n * (_NARROW + _WIDE / data), n * _WIDE, n * 2 * _WIDE / data
         whole = (24 * c * c + self.config.vocab_size * c) / self.layout.tensor  # two blocks, the embedding: gathered
-        return n * _WIDE / data + whole * _NARROW, n * _WIDE / data + whole * _WIDE, n * 2 * _WIDE / data
+        weights = n * _WIDE / data + whole * _WIDE + n * _NARROW  # gathered in fp32; backward keeps what it was cast to
+        return weights, n * _WIDE / data + whole * _WIDE, n * 2 * _WIDE / data
 
     def _activations(self, stage: int) -> float:
         """Of the blocks of a stage, for the micro-batches whose backward pass is still to come."""
@@ -266,8 +267,8 @@ class _Way:
         tensor = traffic / (device.link * _WIRE)
         if self.layout.shard != "all":
             return compute, tensor, 0.0
-        # weights are gathered forward and backward in bf16, gradients scattered in fp32, all behind the computing
-        return compute, tensor, max(0.0, (2 * _NARROW + _WIDE) * self._ring(stage) - compute - tensor)
+        # weights are gathered forward and backward, gradients scattered, all of it fp32 and behind the computing
+        return compute, tensor, max(0.0, 3 * _WIDE * self._ring(stage) - compute - tensor)
 
     def _gradients_travel(self) -> float:
         """Seconds, once a step: fp32 gradients are summed; with ZeRO-1 scattered, and bf16 weights gathered."""

@@ -216,7 +216,9 @@ class Bloom(nn.Module):
         slopes = self.slope_bits.view(torch.float32)  # (H,)
         lengths = queries, queries + (cache.length if cache else 0)
         dtype = compute_dtype(self.word_embeddings.weight)
-        return prepare(slopes, lengths, self.config.head_size, dtype, self.backend, starts)
+        # each prompt length would be a graph of its own for `flex`
+        backend = "sdpa" if cache and self.backend != "eager" else self.backend
+        return prepare(slopes, lengths, self.config.head_size, dtype, backend, starts)
 
     def forward(self, ids: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T) -> logits (B, T, V). All of them: training goes through `loss`, which never holds them."""

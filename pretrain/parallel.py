@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ from torch.distributed.tensor import DTensor, Replicate
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 from pretrain.checkpoint import Tensors
-from pretrain.errors import ConfigError
+from pretrain.errors import ConfigError, RunError
 from pretrain.model import Bloom, ModelConfig
 
 _FORWARDS = ("loss", "token_losses", "next_logits")  # what is called beside `forward`, and needs the parameters whole
@@ -150,6 +151,30 @@ def total_norm(gradients: list[Tensor]) -> Tensor:
             torch.distributed.all_reduce(square, group=group)
         total += square
     return total.sqrt()
+
+
+@contextmanager
+def all_or_none(what: str) -> Iterator[None]:
+    """Where one process fails in the body, which must end without a collective under way, all fail: none waits for it.
+
+    Raises RunError in those whose own work was well."""
+    well = False
+    try:
+        yield
+        well = True
+    finally:
+        all_well = _all(well)
+    if not all_well:
+        raise RunError(f"{what} failed in another process of this run", hint="its message stands above or below this")
+
+
+def _all(well: bool) -> bool:
+    if not torch.distributed.is_initialized():
+        return well
+    device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+    value = torch.tensor(int(well), device=device)
+    torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MIN)
+    return bool(value)
 
 
 def everywhere(value: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from pretrain import checkpoint, seal
 from pretrain.aside import Aside
 from pretrain.hooks import Run, Say, StepCallback
 from pretrain.module import Pretraining, StepResult
-from pretrain.parallel import is_distributed, whole_tensors
+from pretrain.parallel import all_or_none, is_distributed, whole_tensors
 from pretrain.rundir import RunDir
 
 
@@ -39,19 +39,27 @@ class Checkpointing(StepCallback):
         self._copy: checkpoint.Tensors | None = None  # kept from save to save: its memory is pinned
 
     def after(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
-        if self._aside:
-            self._aside.check()
         due = self.due(result.step, self.run.config.train.checkpoint_every) or result.stop
+        looked = False
         try:
-            for look in self._looks:
-                look.after(result, module, trainer)
+            if due:  # at other steps nobody asks the others, as that would be a wait for the device
+                with all_or_none("a look at the model"):
+                    self._look(result, module, trainer)
+            else:
+                self._look(result, module, trainer)
+            looked = True
         finally:
-            if due:
-                self._save(module, trainer.is_global_zero)
-        if due:
-            trainer.strategy.barrier()
+            if due and (looked or not is_distributed(module.model)):  # to gather a model all must be well
+                with all_or_none("saving"):
+                    self._save(module, trainer.is_global_zero)
         if result.stop:
             trainer.should_stop = True
+
+    def _look(self, result: StepResult, module: Pretraining, trainer: pl.Trainer) -> None:
+        if self._aside:
+            self._aside.check()
+        for look in self._looks:
+            look.after(result, module, trainer)
 
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._aside:

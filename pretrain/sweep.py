@@ -88,7 +88,7 @@ def trials(
     found = {}
     lengths: Sequence[int | None] = steps or [None]
     for shape, length, rate in product(shapes or [own], lengths, rates or [config.train.lr]):
-        name = "_".join([*([str(shape)] * bool(shapes)), *([f"steps_{length}"] * bool(steps)), f"lr_{rate:g}"])
+        name = "_".join([*([str(shape)] * bool(shapes)), *([f"steps_{length}"] * bool(steps)), f"lr_{rate}"])
         found[name] = _trial(config, name, shape, length, rate, folder / name)
     return list(found.values())
 

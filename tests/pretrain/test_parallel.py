@@ -1,6 +1,8 @@
 """A model over several processes trains, is scored, writes and goes on as it does in one."""
 
 import json
+import os
+import socket
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from safetensors.torch import load_file
 from torch.distributed.device_mesh import init_device_mesh
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pretrain.errors import ConfigError
+from pretrain.errors import ConfigError, RunError
 from pretrain.model import Bloom, ModelConfig
 from pretrain.parallel import check_split, distribute
 from tests.pretrain import seam as builder
@@ -119,6 +121,35 @@ def test_no_copy_of_a_gathered_weight_outlives_its_use(mesh):
         for _ in range(3):
             model.token_losses(ids, ids)
     assert casts.count == 6  # two blocks, anew each time: 2 if autocast kept the first ones
+
+
+def fails_in_one(rank, port, told):
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    try:
+        with all_or_none("saving"):
+            if rank == 0:
+                raise OSError(28, "No space left on device")
+    except (OSError, RunError) as error:
+        told.put((rank, type(error).__name__))
+    torch.distributed.destroy_process_group()
+
+
+def test_where_one_process_fails_none_waits_for_it():
+    context = torch.multiprocessing.get_context("spawn")
+    told = context.Queue()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [context.Process(target=fails_in_one, args=(rank, port, told)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    try:
+        assert {told.get(timeout=60) for _ in processes} == {(0, "OSError"), (1, "RunError")}
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
 
 
 def test_a_model_that_cannot_be_split_evenly_is_refused():
