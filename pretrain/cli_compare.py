@@ -25,7 +25,9 @@ T = TypeVar("T", int, float)
 
 def plot(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs: run.dir of their configs.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The page; else plot.html in the run's folder.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The page; else plot.html in the run's folder, or here if of several.")
+    ] = None,
 ) -> None:
     """Draw runs as one page: loss, scores by language, learning rate, gradients, speed, memory, samples.
 

@@ -15,12 +15,16 @@ from rich.console import Console
 from pretrain.cli_words import ConfigPath, Json, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pretrain.config import Config
     from pretrain.hardware import Cluster
     from pretrain.layouts import Cost, Job
     from pretrain.mixture import MixturePlan
     from pretrain.model import ModelConfig
     from pretrain.plan import Plan
+
+_FLAGS = {"tensor": "--tp", "pipeline": "--pp", "micro_batch": "--micro-batch", "network": "--network"}
 
 
 def plan(
@@ -69,7 +73,10 @@ def plan(
     )
     job = Job(settings.train.global_batch, length)
     only = {"tensor": tp, "pipeline": pp, "micro_batch": micro_batch}
-    ways = _ways(shape, _wired(where, network), job, mfu, only) if gpus and where.device.gpu else None
+    spread = gpus is not None and where.device.gpu
+    if not spread:
+        _refuse_idle(only | {"network": network})
+    ways = _ways(shape, _wired(where, network), job, mfu, only) if spread else None
     if as_json:
         _print_json(numbers, mixture, ways)
         return
@@ -87,6 +94,15 @@ def _wired(where: Cluster, network: float | None) -> Cluster:
     return where if network is None else replace(where, device=replace(where.device, network=network * 1e9 / 8))
 
 
+def _refuse_idle(given: Mapping[str, float | None]) -> None:
+    """Raises ConfigError for a flag that only layouts look at, where none are reckoned."""
+    from pretrain.errors import ConfigError
+
+    if idle := [_FLAGS[name] for name, value in given.items() if value is not None]:
+        said = f"plan: {', '.join(idle)} says nothing without a cluster of GPUs"
+        raise ConfigError(said, hint="name one, as --gpus 384xA100-80G, or leave it out")
+
+
 def _ways(shape: ModelConfig, where: Cluster, job: Job, mfu: float | None, only: dict[str, int | None]) -> list[Cost]:
     """The layouts that were asked for. Raises ConfigError if there is none."""
     from pretrain.errors import ConfigError
@@ -96,7 +112,7 @@ def _ways(shape: ModelConfig, where: Cluster, job: Job, mfu: float | None, only:
     found = costs(shape, where, job, mfu)
     kept = [cost for cost in found if all(getattr(cost.layout, name) == value for name, value in wanted.items())]
     if not kept:
-        there = ", ".join(f"{name} {sorted({getattr(c.layout, name) for c in found})}" for name in wanted)
+        there = ", ".join(f"{_FLAGS[name]} {sorted({getattr(c.layout, name) for c in found})}" for name in wanted)
         raise ConfigError(f"plan: no layout of {where} is as asked for", hint=f"there are: {there}")
     return kept
 

@@ -54,7 +54,9 @@ def evaluate(
     """A score for each language of the split, sorted, then the total (`all`). Raises InputError if there is none."""
     languages = seam.languages(split)
     if not languages:
-        raise InputError(f"{seam.folder} has no {split} split", hint="set `pack: {holdout: 0.01}` and pack again")
+        there = " or ".join(name for name in seam.manifest["splits"] if seam.languages(name))
+        hint = "set `pack: {holdout: 0.01}` and pack again" if split == "valid" else f"there is {there}"
+        raise InputError(f"{seam.folder} has no {split} split", hint=hint)
     sums = torch.zeros(len(languages), 2, dtype=torch.float64)  # nats, tokens
     for i, language in enumerate(languages):
         rows = spread(seam.numbers(split, language)["rows"], max_rows)

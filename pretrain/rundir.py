@@ -20,7 +20,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,15 +172,24 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Seam) -> None:
     """Raises ConfigError that lists the differences, if a checkpoint is of another config or other data."""
-    told = [f"{key}: {was!r} in the checkpoint, {now!r} now" for key, was, now in _apart(state["config"], config)]
+    apart = _apart(state["config"], config)
+    told = [f"{key}: {was!r} in the checkpoint, {now!r} now" for key, was, now in apart]
     if state["data"] != seam.digest:
         told.append(f"data: packed corpus {state['data'][:16]} in the checkpoint, {seam.digest[:16]} now")
         told += _data_apart(run.data(), state["data"], seam)
     if told:
         raise ConfigError(
             "\n  ".join([f"{run.path} holds checkpoints of another run:", *told]),
-            hint="give run.dir another name to start afresh, or put these back to go on",
+            hint=f"give run.dir another name to start afresh, or put these back to go on{_decay_hint(apart, config)}",
         )
+
+
+def _decay_hint(apart: Iterable[tuple[str, Any, Any]], config: Config) -> str:
+    """Who changed `steps` never wrote the end of the decay, which followed it."""
+    before = next((was for key, was, _ in apart if key == "train.decay_samples"), None)
+    if before is None or config.train.decay_samples:
+        return ""
+    return f"; the decay ends where training does unless you state it, as train.decay_samples: {before}"
 
 
 def _data_apart(before: Mapping[str, Any], digest: str, seam: Seam) -> Iterator[str]:
@@ -204,6 +213,8 @@ def _apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]
     if not any(key.startswith("train.skips.") for key in before):  # of a time before there were any
         before |= {key: value for key, value in now.items() if key.startswith("train.skips.")}
     keys = [*before, *(key for key in now if key not in before)]
+    if config.train.schedule != "wsd":  # which alone looks at it; the others may not even state it
+        keys.remove("train.cooldown_samples")
     return [(key, before.get(key), now.get(key)) for key in keys if before.get(key) != now.get(key)]
 
 

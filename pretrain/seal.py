@@ -50,7 +50,7 @@ def write(root: Path, name: str, fill: Callable[[Path], None]) -> Path:
         shutil.rmtree(aside, ignore_errors=True)
         raise RunError(
             f"checkpoint {name} could not be written to {root}: {error}",
-            hint="make room on the disk and run the same command again; the checkpoint before it is whole",
+            hint="make room on the disk and run the same command again; checkpoints before it, if any, are whole",
         ) from error
     return root / name
 

@@ -44,6 +44,13 @@ def test_another_config_in_the_same_folder_is_refused_with_the_differences(finis
     assert "hint: give run.dir another name" in err
 
 
+def test_more_steps_without_the_end_of_the_decay_are_refused_with_the_line_that_goes_on(finished, pretrain, tmp_path):
+    total = load_config(finished.config).train.total_samples
+    code, _, err = pretrain("fit", edited(finished, tmp_path, "train", steps=14))
+    assert code == 2 and f"unless you state it, as train.decay_samples: {total}" in err
+    assert "cooldown_samples" not in err  # a cosine has none, and a config that states one is refused
+
+
 def test_other_data_in_the_same_folder_is_refused(finished, pretrain, tmp_path):
     other = builder.build(tmp_path / "packed", {"en": 30})
     code, _, err = pretrain("fit", edited(finished, tmp_path, "data", path=str(other)))

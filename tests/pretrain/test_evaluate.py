@@ -79,6 +79,11 @@ def test_a_corpus_without_holdout_is_refused(uniform, tmp_path):
         evaluate(uniform, Seam.open(folder))
 
 
+def test_a_split_that_there_is_not_is_told_with_those_that_are(uniform, packed):
+    with pytest.raises(InputError, match=r"has no vaild split\n  hint: there is (train or valid|valid or train)$"):
+        evaluate(uniform, Seam.open(packed), "vaild")
+
+
 def test_a_model_that_kept_documents_apart_is_scored_so(packed, monkeypatch):
     model = Bloom(ModelConfig(320, 16, 1, 2, init_std=0.5), torch.Generator().manual_seed(0))
     seam, seen = Seam.open(packed), evaluate(model, Seam.open(packed))[-1].loss

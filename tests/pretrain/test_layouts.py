@@ -164,8 +164,15 @@ def test_of_a_cpu_there_is_a_plan_and_no_layouts(pretrain):
     assert code == 0 and "2 x two server cores" in out and "memory of one device" in out and "layouts" not in out
 
 
+@pytest.mark.parametrize("where", [(), ("--gpus", "2xcpu")])
+@pytest.mark.parametrize("flag", ["--tp", "--pp", "--micro-batch", "--network"])
+def test_a_flag_of_layouts_is_refused_where_there_are_none(pretrain, where, flag):
+    code, out, err = pretrain("plan", "bloom-tiny", *where, flag, 2)
+    assert code == 2 and not out and f"plan: {flag} says nothing without a cluster of GPUs" in err
+
+
 def test_a_layout_that_there_is_not_is_told_with_those_that_are(pretrain):
     code, _, err = pretrain("plan", "bloom-560m", "--gpus", "8xH100", "--tp", 3)
-    assert code == 2 and "there are: tensor [1, 2, 4, 8]" in err
+    assert code == 2 and "there are: --tp [1, 2, 4, 8]" in err
     code, _, err = pretrain("plan", "bloom-7b1", "--hardware", "A100")
     assert code == 0 and "it does not fit: `pretrain plan bloom-7b1 --gpus 64xA100`" in err
