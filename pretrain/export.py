@@ -35,6 +35,14 @@ _OURS = {"config.json", "generation_config.json", "README.md", "model.safetensor
 _SHARD = re.compile(r"model-[0-9]{5}-of-[0-9]{5}\.safetensors")
 
 
+def _check_finite(model: Bloom) -> None:
+    if wrong := [name for name, p in model.named_parameters() if not bool(p.isfinite().all())]:
+        raise RunError(
+            f"weights are not finite: {', '.join(wrong[:8])}{' and more' * (len(wrong) > 8)}",
+            hint="name an earlier checkpoint: this one has diverged",
+        )
+
+
 def export(
     model: Bloom,
     config: ModelConfig,
@@ -53,6 +61,7 @@ def export(
     given, out = out, out.resolve()  # `.` has no name of its own
     _check_target(out)
     _check_tokenizer(tokenizer_dir, seam_manifest, config)
+    _check_finite(model)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     shutil.rmtree(aside, ignore_errors=True)
     try:

@@ -281,6 +281,15 @@ def test_more_tokens_than_rows_are_refused(exported):
         exported(perturbed(3, vocab_size=256))
 
 
+def test_weights_that_are_not_finite_are_not_handed_on(exported, tmp_path):
+    model = perturbed(3)
+    with torch.no_grad():
+        model.ln_f.weight[3] = torch.nan
+    with pytest.raises(RunError, match=r"not finite: ln_f\.weight$"):
+        exported(model)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_something_else_is_never_replaced(exported, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pretrain.errors import ConfigError, RunError
 from pretrain.model import Bloom, ModelConfig
-from pretrain.parallel import check_split, distribute
+from pretrain.parallel import all_or_none, check_split, distribute
 from tests.pretrain import seam as builder
 
 KINDS = {
