@@ -103,7 +103,8 @@ class _Run:
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         encode = any(p.kind == "encode" for p in todo)
         train = any(p.kind == "tokenizer" and p.settings.path is None for p in todo)
-        if tasks := warm.tasks(stages, encode, self.engine.here, train):
+        pack = any(p.kind == "pack" for p in todo)
+        if tasks := warm.tasks(stages, encode, self.engine.here, train, pack):
             self.talk.begin("compile kernels, once", len(tasks))
             for _ in self.engine.prepare(tasks):
                 self.talk.advance(0, 0)

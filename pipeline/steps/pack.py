@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from pipeline.engine import Task
 from pipeline.errors import InputError
 from pipeline.holdout import BIN_BITS
-from pipeline.pack import Lists, PackConfig, lay_rows, warm
+from pipeline.pack import Lists, PackConfig, lay_rows
 from pipeline.steps.base import PER_DOCUMENT, Corpus, merged
 from pipeline.steps.lists import HINT, stream_of
 from pipeline.steps.partitions import rechecks
@@ -70,7 +70,6 @@ class PackWork:
         yield self._over_shards("survey", config=self.config.model_dump(mode="json"), ids=ids)
         if self.step.marked("settle") is None:
             yield [self._settle()]
-        warm()  # here, before workers would each compile the same
         yield self._over_shards("scatter")
         if not self._split.in_place:
             yield self._gather()

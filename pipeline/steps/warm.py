@@ -1,6 +1,6 @@
 """Compiling the kernels before the work: one task a stage, side by side, and only what was not compiled before.
 
-    tasks(stages, encode=True, train=True) -> [Task(warm_stage, ...), ..., Task(warm_encoder), Task(warm_trainer)]
+    tasks(stages, encode=True, train=True, pack=True) -> [Task(warm_stage, ...), ..., Task(warm_trainer), ...]
 
 Numba keeps what it compiled on disk, so a worker that needs a kernel later finds it there, whoever compiled it. A
 stage that is compiled leaves a note beside the kernels; the notes go when the kernels change.
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline import pack as packing
 from pipeline.digest import address
 from pipeline.encode import Encoder
 from pipeline.engine import Task
@@ -30,22 +31,24 @@ from pipeline.text.sample_lines import line_keys, once
 from pipeline.tokenizer import TokenizerConfig, smallest, trained
 
 MEMORY = 400_000_000  # bytes beside the worker: 280 MB for `measure` (measured), and what tasks before it left
-ENCODER, TRAINER = "encoder", "trainer"
+ENCODER, TRAINER, PACKER = "encoder", "trainer", "packer"
 
 # The longest first, or the last task keeps one process busy while the others wait; what is not named takes little
 LONGEST = ("redact", "measure", "c4_lines", "html_leftovers", "identify", "dedup_near", "normalize")
 
 
-def tasks(stages: Sequence[Stage], encode: bool, here: bool = True, train: bool = False) -> list[Task]:
-    """What is still to be compiled for these stages, and for encoding and training a tokenizer if wanted; all of it
-    where that is not to be seen from here, because tasks run on other machines."""
+def tasks(
+    stages: Sequence[Stage], encode: bool, here: bool = True, train: bool = False, pack: bool = False
+) -> list[Task]:
+    """What is still to be compiled for these stages, and for training a tokenizer, encoding and packing if wanted; all
+    of it where that is not to be seen from here, because tasks run on other machines."""
     todo = {_note(stage_json(stage)): stage_json(stage) for stage in sorted(stages, key=_place)}
     out = [
         Task("pipeline.steps.warm:warm_stage", {"stage": stage}, memory=MEMORY)
         for note, stage in todo.items()
         if not (here and note.exists())
     ]
-    for wanted, what in ((train, TRAINER), (encode, ENCODER)):
+    for wanted, what in ((train, TRAINER), (encode, ENCODER), (pack, PACKER)):
         if wanted and not (here and _note(what).exists()):
             out.append(Task(f"pipeline.steps.warm:warm_{what}", {}, memory=MEMORY))
     return out
@@ -70,6 +73,11 @@ def warm_encoder() -> dict[str, Any]:
 def warm_trainer() -> dict[str, Any]:
     """Task: compiles what the sample of a tokenizer is counted and learned from with."""
     return _once(_note(TRAINER), _train)
+
+
+def warm_packer() -> dict[str, Any]:
+    """Task: compiles what coins are tossed and rows are laid with."""
+    return _once(_note(PACKER), packing.warm)
 
 
 def _train() -> None:

@@ -17,3 +17,11 @@ def test_what_was_compiled_before_an_interruption_is_not_compiled_again(tmp_path
     slow, quick = warm.tasks(stages, encode=False)
     warm.warm_stage(**quick.arguments)
     assert warm.tasks(stages, encode=False) == [slow]
+
+
+def test_what_a_run_packs_with_is_compiled_with_the_rest_and_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "COMPILED", tmp_path)
+    (task,) = warm.tasks([], encode=False, pack=True)
+    assert task.function.endswith(":warm_packer")
+    warm.warm_packer()
+    assert warm.tasks([], encode=False, pack=True) == []
