@@ -28,7 +28,9 @@ from pipeline.text.html_tags import (
     FRAMESET,
     HEADING,
     ITEM,
+    MATH,
     NOBR,
+    OF_SVG,
     ONCE,
     OPTION,
     PLAINTEXT,
@@ -53,6 +55,7 @@ DEEPEST = 1024  # elements; a deeper page is told as having this many, and not r
 FORMATS = 256  # unclosed formatting elements, unlike each other, that are followed
 ALIKE = 3  # of formatting elements that are alike in all, more are never opened anew
 TOO_MANY = 1 << 40  # NODES of a page that has more of them
+NAMELESS = np.uint64(0)  # an element that no rule is about
 TAG_WORK = 16  # bytes of text that a tag weighs as much as
 
 
@@ -275,6 +278,8 @@ def html_cost(data):  # type: ignore[no-untyped-def]
             if kind & VOID or size >= DEEPEST:
                 cost[DEPTH] = max(cost[DEPTH], size)
                 continue
+        if foreign >= 0 and kind & FOREIGN_SCOPE and (stack[foreign] == MATH) == (kind & OF_SVG != 0):
+            name = NAMELESS  # a formula's foreignobject holds no HTML, nor does a drawing's mtext
         stack[size], marks[size] = name, np.uint64(0)
         if foreign < 0 and kind & FORMATTING:
             if name in (A, NOBR):  # ends the one before

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.text.compiling import piece
 
 VOID, FORMATTING, SPECIAL, SCOPE, RAW, CLOSES_P, ITEM, DEFINED, HEADING, FOREIGN = (1 << bit for bit in range(10))
-CELL, ROW, ROWS, BREAKS_OUT, FOREIGN_SCOPE, ONCE, ENDS = (1 << bit for bit in range(10, 17))
+CELL, ROW, ROWS, BREAKS_OUT, FOREIGN_SCOPE, ONCE, ENDS, OF_SVG = (1 << bit for bit in range(10, 18))
 
 _NAMES = {
     VOID: "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr",
@@ -21,6 +21,7 @@ _NAMES = {
     "ms mtext",
     ONCE: "html head body",
     FOREIGN_SCOPE: "foreignobject desc title annotation-xml mi mo mn ms mtext",
+    OF_SVG: "foreignobject desc title",  # of FOREIGN_SCOPE; the others are of MathML
     ENDS: "p button applet marquee object select template",
     RAW: "script style xmp iframe noembed noframes textarea title",
     CLOSES_P: "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer "
@@ -66,9 +67,9 @@ def _table() -> tuple[np.ndarray, np.ndarray]:
 
 
 CODES, KINDS = _table()
-P, A, NOBR, FORM, BUTTON, OPTION, FRAMESET, TABLE, DIV, ADDRESS, PLAINTEXT = (
-    np.uint64(_code(name))
-    for name in ("p", "a", "nobr", "form", "button", "option", "frameset", "table", "div", "address", "plaintext")
+P, A, NOBR, FORM, BUTTON, OPTION = (np.uint64(_code(name)) for name in ("p", "a", "nobr", "form", "button", "option"))
+FRAMESET, TABLE, DIV, ADDRESS, PLAINTEXT, MATH = (
+    np.uint64(_code(name)) for name in ("frameset", "table", "div", "address", "plaintext", "math")
 )
 GOLDEN, EIGHT, SLOT_BITS = np.uint64(0x9E3779B97F4A7C15), np.uint64(8), np.uint64(54)
 WHOLE_NAME = np.uint64(1 << 56)  # a code of eight bytes
