@@ -42,11 +42,11 @@ class Checkpointing(StepCallback):
         due = self.due(result.step, self.run.config.train.checkpoint_every) or result.stop
         looked = False
         try:
-            if due:  # at other steps nobody asks the others, as that would be a wait for the device
+            if due or self.run.exact_at(result.step):  # else nothing looks, and asking would be a wait for the device
                 with all_or_none("a look at the model"):
                     self._look(result, module, trainer)
-            else:
-                self._look(result, module, trainer)
+            elif self._aside and trainer.world_size == 1:  # among many an error waits until all are asked
+                self._aside.check()
             looked = True
         finally:
             if due and (looked or not is_distributed(module.model)):  # to gather a model all must be well

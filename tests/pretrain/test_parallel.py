@@ -123,6 +123,16 @@ def test_no_copy_of_a_gathered_weight_outlives_its_use(mesh):
     assert casts.count == 6  # two blocks, anew each time: 2 if autocast kept the first ones
 
 
+def test_a_look_that_fails_in_one_process_ends_the_run_with_its_reason_and_no_traceback(packed, tmp_path):
+    settings = builder.config(tmp_path / "r", packed, micro_batch=1, validate_every=3, checkpoint_every=100)
+    settings["run"] |= {"accelerator": "cpu"} | KINDS["ddp"]
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r/validation.jsonl").symlink_to(tmp_path / "gone/validation.jsonl")  # rank 0 alone writes it
+    done = builder.pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))
+    assert done.returncode == 1 and "cannot be written" in done.stderr
+    assert "a look at the model failed in another process" in done.stderr and "Traceback" not in done.stderr
+
+
 def fails_in_one(rank, port, told):
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
