@@ -31,6 +31,7 @@ def callbacks(run: Run) -> list[pl.Callback]:
 def draw_curve(run: RunDir) -> Path:
     """Write loss.svg from the logs; returns its path."""
     train = [(line["samples"], line["loss"]) for line in run.lines("metrics.jsonl") if line["loss"] is not None]
-    valid = [(line["samples"], line["scores"][-1]["loss"]) for line in run.lines("validation.jsonl")]
+    totals = [(line["samples"], line["scores"][-1]["loss"]) for line in run.lines("validation.jsonl")]
+    valid = [(samples, loss) for samples, loss in totals if loss is not None]
     seal.write_text(run.path / "loss.svg", curve.draw(train, valid, run.path.name))
     return run.path / "loss.svg"

@@ -7,6 +7,7 @@ Commands import what they need when they run, so that help and mistakes are told
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from pretrain.cli_words import ConfigPath, DataPath, Json, ModelPath, say
 from pretrain.errors import SeedbedError
 
 if TYPE_CHECKING:
-    from pretrain.config import Config, Train
+    from pretrain.config import Config
     from pretrain.evaluate import Score
     from pretrain.rundir import Outcome, RunDir
 
@@ -48,11 +49,11 @@ def init(
     `pretrain init my.yaml --data runs/mine/packed`
     """
     from pretrain.draft import draft
-    from pretrain.errors import InputError
+    from pretrain.errors import ConfigError
     from pretrain.seam import Seam
 
     if target.exists():
-        raise InputError(f"{target} is there already", hint="name another file, or remove it first")
+        raise ConfigError(f"{target} is there already", hint="name another file, or remove it first")
     text = draft(Seam.open(data), data, target)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, "utf-8")
@@ -105,6 +106,9 @@ def evaluate(
         print(json.dumps(about | {"scores": [s.to_dict() for s in scores]}))
     else:
         Console().print(_score_table(scores, f"{loaded.folder}, {split}", consumed))
+    if not math.isfinite(scores[-1].loss):
+        say(f"the loss of {loaded.folder} is {scores[-1].loss}: its weights are of no use; take an earlier checkpoint")
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -169,19 +173,22 @@ def _tell_outcome(outcome: Outcome, settings: Config, config: Path) -> None:
         say(f"go on with: pretrain fit {config}")
         raise typer.Exit(1)
     if not outcome.trained:
-        say(f"{run_dir} is finished: {outcome.step} steps are done; to train longer, {_longer(settings.train)}")
+        say(f"{run_dir} is finished: {outcome.step} steps are done; to train longer, {_longer(settings)}")
     run = RunDir(run_dir)
     say(f"checkpoint: {outcome.checkpoint}")
     say(f"curve:      {run_dir / 'loss.svg'}")
     _print_samples(run)
 
 
-def _longer(train: Train) -> str:
-    """What to change: where the end of the decay follows the end of training, it must be stated first."""
-    end = "train.steps" if train.steps else "train.samples"
-    if train.schedule == "constant" or train.decay_samples:
-        return f"raise {end}"
-    return f"state train.decay_samples: {train.total_samples}, where the decay ended, and raise {end}"
+def _longer(settings: Config) -> str:
+    """What to change: what follows the end of training, as the decay's end does, must be stated first."""
+    train, stated = settings.train, []
+    if train.schedule != "constant" and not train.decay_samples:
+        stated.append(f"train.decay_samples: {train.total_samples}, where the decay ended")
+    if settings.data.mixture.planned and not settings.data.mixture.over_samples:
+        stated.append(f"data.mixture.over_samples: {train.total_samples}, which its shares were reckoned over")
+    first = f"state {', and '.join(stated)}, and " if stated else ""
+    return f"{first}raise {'train.steps' if train.steps else 'train.samples'}"
 
 
 def _print_samples(run: RunDir) -> None:

@@ -29,7 +29,9 @@ _FLAGS = {"tensor": "--tp", "pipeline": "--pp", "micro_batch": "--micro-batch", 
 
 def plan(
     config: ConfigPath,
-    hardware: Annotated[str, typer.Option(help="The device, if --gpus does not name it; cpu is one too.")] = "H100",
+    hardware: Annotated[
+        str | None, typer.Option(help="The device, if --gpus does not name it: H100, or cpu where run.accelerator is.")
+    ] = None,
     gpus: Annotated[
         str | None, typer.Option(help="A cluster, as 384xA100-80G or 8: how to spread the model over it.")
     ] = None,
@@ -59,7 +61,8 @@ def plan(
     settings = load_config(config)
     mixture = _mixture(settings)
     shape, length = _shape(settings, seq_len)
-    where = cluster(gpus or hardware, settings.run.all_devices, hardware)
+    device = hardware or ("cpu" if settings.run.accelerator == "cpu" and not gpus else "H100")
+    where = cluster(gpus or device, settings.run.all_devices, device)
     numbers = reckon(
         shape,
         where.device,
@@ -70,6 +73,7 @@ def plan(
         tokens=settings.train.total_samples * length,
         mfu=mfu,
         precision=settings.run.precision if where.device.gpu else None,
+        compiled=settings.run.compile,
     )
     job = Job(settings.train.global_batch, length)
     only = {"tensor": tp, "pipeline": pp, "micro_batch": micro_batch}
@@ -84,7 +88,9 @@ def plan(
     if ways is not None:
         _print_ways(ways, job, where, numbers.steps)
     elif not numbers.fits:
-        say(f"it does not fit: `pretrain plan {config} --gpus {where.devices}x{hardware}` tells how to spread it")
+        say(f"it does not fit: `pretrain plan {config} --gpus {where.devices}x{device}` tells how to spread it")
+    if hardware is None and gpus is None and where.device.gpu:
+        say(f"reckoned for {where}: name another device with --hardware, such as A100 or cpu")
     if mixture:
         print(mixture_table.told(mixture))
 
@@ -123,7 +129,7 @@ def _print_ways(ways: list[Cost], job: Job, where: Cluster, steps: int) -> None:
     console = Console()
     console.print(layout_table.table(ways, job, where))
     for line in layout_table.told(ways, steps):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_json(numbers: Plan, mixture: MixturePlan | None, ways: list[Cost] | None) -> None:

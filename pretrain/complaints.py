@@ -15,6 +15,30 @@ from pydantic import BaseModel, ValidationError
 
 from pretrain.yaml_file import Place
 
+# what other frameworks call our keys
+_CALLED = {
+    "learning_rate": "lr",
+    "max_steps": "steps",
+    "train_iters": "steps",
+    "train_samples": "samples",
+    "global_batch_size": "global_batch",
+    "batch_size": "global_batch",
+    "micro_batch_size": "micro_batch",
+    "per_device_train_batch_size": "micro_batch",
+    "lr_scheduler_type": "schedule",
+    "warmup_steps": "warmup_samples",
+    "max_grad_norm": "clip",
+    "gradient_clip_val": "clip",
+    "save_steps": "checkpoint_every",
+    "eval_steps": "validate_every",
+    "logging_steps": "log_every",
+    "output_dir": "dir",
+    "n_layer": "num_layers",
+    "n_head": "num_heads",
+    "num_hidden_layers": "num_layers",
+    "num_attention_heads": "num_heads",
+}
+
 
 def complain(error: ValidationError, root: type[BaseModel], name: str, lines: dict[Place, int]) -> tuple[str, str]:
     """(message, hint): one line for each mistake, in the order of the file."""
@@ -49,8 +73,10 @@ def _nearest(place: Place, root: type[BaseModel]) -> str:
     block = _block_at(place[:-1], root)
     if block is None:
         return ""
-    known = list(block.model_fields)
-    near = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.4)
+    key, known = str(place[-1]), list(block.model_fields)
+    elsewhere = difflib.get_close_matches(key, _CALLED, n=1, cutoff=0.8)
+    same = [_CALLED[name] for name in elsewhere if _CALLED[name] in known]
+    near = same or difflib.get_close_matches(key, known, n=1, cutoff=0.4)
     return f"; did you mean `{near[0]}`?" if near else f"; known are {', '.join(known)}"
 
 

@@ -140,10 +140,6 @@ class Steps(Dataset[StepBatch]):
                 raise InputError(f"training row {row} of {language}: {error.message}", error.hint) from error
         raise AssertionError("some row has such an id")
 
-    def documents(self, language: str, row: int) -> list[str]:
-        """Ids of the documents that stand in this row."""
-        return self._shards[language].documents(row)
-
 
 class PackedData(pl.LightningDataModule):
     """The loader of a run from `span[0]` (what is done) to `span[1]` (the end), for whatever rank Lightning gives."""

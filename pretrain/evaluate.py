@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from pretrain.data import document_starts, row_tensors
-from pretrain.errors import InputError
+from pretrain.errors import ConfigError, InputError
 from pretrain.loss import IGNORE
 from pretrain.model import Bloom
 from pretrain.seam import Seam, Shards
@@ -34,8 +34,9 @@ class Score:
     loss: float
     bits_per_byte: float
 
-    def to_dict(self) -> dict[str, str | int | float]:
-        return asdict(self)
+    def to_dict(self) -> dict[str, str | int | float | None]:
+        """For JSON, which has no NaN: a loss that is not finite is None."""
+        return {key: None if isinstance(x, float) and not math.isfinite(x) else x for key, x in asdict(self).items()}
 
 
 @torch.no_grad()
@@ -51,12 +52,16 @@ def evaluate(
     world: int = 1,
     add_up: Callable[[Tensor], Tensor] = lambda sums: sums,  # over ranks
 ) -> list[Score]:
-    """A score for each language of the split, sorted, then the total (`all`). Raises InputError if there is none."""
+    """A score for each language of the split, sorted, then the total (`all`).
+
+    Raises InputError if the corpus has no holdout, ConfigError for another split that it has not.
+    """
     languages = seam.languages(split)
     if not languages:
         there = " or ".join(name for name in seam.manifest["splits"] if seam.languages(name))
         hint = "set `pack: {holdout: 0.01}` and pack again" if split == "valid" else f"there is {there}"
-        raise InputError(f"{seam.folder} has no {split} split", hint=hint)
+        kind = InputError if split == "valid" else ConfigError
+        raise kind(f"{seam.folder} has no {split} split", hint=hint)
     sums = torch.zeros(len(languages), 2, dtype=torch.float64)  # nats, tokens
     for i, language in enumerate(languages):
         rows = spread(seam.numbers(split, language)["rows"], max_rows)

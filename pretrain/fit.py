@@ -28,11 +28,12 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from pretrain import checkpoint, seal
 from pretrain import loggers as numbers
 from pretrain.attention import check_backend, check_length
+from pretrain.begin import Beginning, beginning
 from pretrain.callbacks import callbacks
 from pretrain.checkpoint import Checkpoint
 from pretrain.config import Config
 from pretrain.data import PackedData
-from pretrain.errors import ConfigError, InputError, RunError
+from pretrain.errors import ConfigError, RunError
 from pretrain.hooks import Run
 from pretrain.mixture import plan_mixture
 from pretrain.mixture_table import corpus_of, told
@@ -44,6 +45,7 @@ from pretrain.rundir import Outcome, RunDir, finished
 from pretrain.seam import Seam
 
 Say = Callable[[str], None]
+_SHOWN = 10  # languages of the mixture that are told when a run begins; `pretrain plan` tells all
 
 
 def fit(
@@ -69,27 +71,28 @@ def _fit(
     config: Config, seam: Seam, run_dir: RunDir, say: Say, trainer: pl.Trainer, loggers: Sequence[Logger]
 ) -> Outcome:
     total = config.train.total_steps
-    resume = _resume(run_dir, say)
-    order = _order(config, seam, resume, say)  # a mixture that cannot be is told before the folder is touched
-    step = resume.state["step"] if resume else 0
+    shape = model_config(config, seam)
+    begin = beginning(config, seam, shape, say)
+    resume, step = begin.checkpoint, begin.step
+    order = _order(config, seam, resume if begin.own else None, say)  # that cannot be is told before a file is touched
     if _rank() == 0:
         for folder in seal.set_aside(run_dir.checkpoints, step):
             say(f"kept for you to look at, and counted no more: {folder}")
         run_dir.prepare(config, seam)
         run_dir.rewind(step)
     set_threads(config.run.threads)
-    shape = model_config(config, seam)
     check_split(shape, config.run.tensor_parallel)
     state = _fixed_state(config, seam, order, shape)
     if resume:
-        _tell_resume(resume, state, say)
+        _tell_resume(begin, state, say)
     run = Run(config, run_dir, seam, state, say)
     if not seam.languages("valid"):
         say(f"{seam.folder} has no validation rows: no held-out loss will be measured (pack.holdout makes some)")
     with _within_memory(config):
-        module = _module(run, order, shape, resume, trainer.strategy.root_device.type == "cuda")
+        module = _module(run, order, shape, begin, trainer.strategy.root_device.type == "cuda")
     asked = {"ignore": config.train.ignore_ids, "starts": config.train.document_mask}
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
+    say(_told_model(config, module.model, trainer.strategy.root_device))
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
     trainer.loggers = [*numbers.loggers(config, step), *loggers]
     with _within_memory(config):
@@ -119,6 +122,15 @@ def set_threads(threads: int | None) -> int:
     return count
 
 
+def _told_model(config: Config, model: Bloom, device: torch.device) -> str:
+    """What is trained, and on what."""
+    shape, run = model.config, config.run
+    size = f"{shape.num_parameters:,} parameters ({shape.num_layers} x {shape.hidden_size}, {shape.num_heads} heads, "
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    many = f"{run.all_devices} x " if run.all_devices > 1 else ""
+    return f"model: {size}{shape.vocab_size:,} embedding rows), {run.precision} on {many}{kind}"
+
+
 def _rank() -> int:
     """This process's place among the ranks, known before any Trainer is."""
     return getattr(rank_zero_only, "rank", 0)
@@ -128,29 +140,17 @@ def _silent(_: str) -> None:
     """What a rank other than 0 says."""
 
 
-def _resume(run_dir: RunDir, say: Say) -> Checkpoint | None:
-    folder = seal.newest(run_dir.checkpoints, say)
-    if folder is None:
-        if seal.names(run_dir.checkpoints):
-            raise InputError(
-                f"no checkpoint in {run_dir.checkpoints} is whole, so there is nothing to go on from",
-                hint="put back a copy of one; or, to start from the beginning, move the run's folder away",
-            )
-        return None
-    return checkpoint.load(folder)
-
-
 def _order(config: Config, seam: Seam, resume: Checkpoint | None, say: Say) -> Order:
     if resume is None:
         plan = plan_mixture(config.data.mixture, corpus_of(seam), config.train.total_samples)
-        say(told(plan))
+        say(told(plan, _SHOWN))
         return plan.order(config.train.seed)
     # the numbers themselves: another machine's `pow` may differ in the last bit
     stages = resume.state.get("stages") or [{"begin": 0, "weights": resume.state["weights"]}]
     return Order(seam.rows("train"), [Stage(**stage) for stage in stages], config.train.seed)
 
 
-def _module(run: Run, order: Order, shape: ModelConfig, resume: Checkpoint | None, on_gpu: bool) -> Pretraining:
+def _module(run: Run, order: Order, shape: ModelConfig, begin: Beginning, on_gpu: bool) -> Pretraining:
     config, seed = run.config, run.config.train.seed
     compiles = on_gpu if config.run.compile is None else config.run.compile
     random.seed(seed)
@@ -159,6 +159,9 @@ def _module(run: Run, order: Order, shape: ModelConfig, resume: Checkpoint | Non
     model = Bloom(shape, torch.Generator().manual_seed(seed), config.run.attention)
     if compiles:
         model.compile_blocks()
+    resume = begin.checkpoint
+    if begin.weights is not None:
+        model.load_state_dict(begin.weights)
     if resume:
         model.load_state_dict(resume.model())
         checkpoint.restore_random_states(resume.state["random"])
@@ -205,9 +208,12 @@ def _too_large(config: Config, error: Exception) -> tuple[str, str]:
     return what, f"{deed}; `pretrain plan` tells what a run takes"
 
 
-def _tell_resume(resume: Checkpoint, state: dict[str, Any], say: Say) -> None:
-    say(f"going on from {resume.folder} (step {resume.state['step']}, {resume.state['consumed_samples']:,} samples)")
-    before, now = resume.state["how"], state["how"]
+def _tell_resume(begin: Beginning, state: dict[str, Any], say: Say) -> None:
+    assert begin.checkpoint is not None
+    was = begin.checkpoint.state
+    if begin.own:
+        say(f"going on from {begin.checkpoint.folder} (step {was['step']}, {was['consumed_samples']:,} samples)")
+    before, now = was["how"], state["how"]
     if changed := [f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]:
         say(f"computed otherwise than before ({', '.join(changed)}): same samples, but sums may round differently")
 

@@ -44,7 +44,7 @@ HARDWARE = {
 }
 _SHORT = {"v100": "v100-32g", "a100": "a100-80g", "l40s": "l40s-48g", "h100": "h100-80g"}
 _SHORT |= {"h200": "h200-141g", "b200": "b200-180g"}
-_CLUSTER = re.compile(r"\s*(?:(\d+)\s*(?:[x*×]\s*|$))?(\S*)\s*")
+_CLUSTER = re.compile(r"\s*(?:(\d+)|(?:(\d+)\s*[x*×]\s*)?([^\W\d]\S*))\s*")  # 8, or 384xA100-80G, or A100
 # what a driver calls a device: the first that stands in its name tells. An H100 with a PCIe plug is slower than an SXM
 _PEAKS = {"GB200": 2500e12, "B200": 2250e12, "H100 PCIE": 756e12, "H100 NVL": 835e12, "H200 NVL": 835e12}
 _PEAKS |= {"H200": 989.4e12, "H100": 989.4e12, "A100": 312e12, "L40S": 362e12, "V100": 125e12}
@@ -73,9 +73,10 @@ def device_named(name: str) -> Hardware:
 def cluster(text: str, devices: int, name: str) -> Cluster:
     """`384xA100-80G`, `8` (of `name`), `A100` (`devices` of it). Raises ConfigError."""
     found = _CLUSTER.fullmatch(text)
-    if not text.strip() or found is None or (found[1] and int(found[1]) < 1):
+    count = found and (found[1] or found[2])
+    if found is None or (count and int(count) < 1):
         raise ConfigError(f"plan: {text!r} names no devices", hint="write 384xA100-80G, or 8, or H100")
-    return Cluster(int(found[1] or devices), device_named(found[2] or name))
+    return Cluster(int(count or devices), device_named(found[3] or name))
 
 
 def peak_of(device_name: str) -> float | None:

@@ -7,6 +7,7 @@ Reads a run that is going on as well as one that is done. Never writes, never dr
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class History:
         found = []
         for line in self.validation:
             here = next((score for score in line["scores"] if score["language"] == language), None)
-            if here is not None and here[name] == here[name]:
+            if here is not None and here[name] is not None and math.isfinite(here[name]):
                 found.append((self.tokens_at(line["step"]), here[name]))
         return found
 

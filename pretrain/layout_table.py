@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from pretrain.hardware import Cluster
@@ -35,10 +36,12 @@ def table(costs: Sequence[Cost], job: Job, where: Cluster, most: int = 10) -> Ta
         kinds.setdefault(_kind(cost), cost)
     best = list(kinds.values())
     shown = f"; the best of {len(best)} kinds" if len(best) > 1 else ""
-    made = Table(title=f"{len(fit)} of {len(costs)} layouts fit in bf16-mixed{shown}")
+    title = f"{len(fit)} of {len(costs)} layouts fit in bf16-mixed{shown}"
+    made = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     made.add_column("copies")
-    for name in ("TP", "PP", "DP", "micro-batch", "recompute", "GiB", "a step", "tokens/s", "TFLOP/s each", "MFU"):
-        made.add_column(name, justify="right")
+    names = ("TP", "PP", "DP", "micro-\nbatch", "re-\ncompute", "GiB", "a step", "tokens/s", "TFLOP/s\neach", "MFU")
+    for name in names:
+        made.add_column(name, justify="right", no_wrap=True)
     for cost in best[:most]:
         made.add_row(*_row(cost, job, where))
     return made

@@ -212,7 +212,7 @@ class _Way:
 
     def memory(self, stage: int) -> dict[str, float]:
         weights, gradients, optimizer = self._state(stage)
-        loss = loss_bytes(self.config, self.tokens, "gpu", "bf16-mixed") / self.layout.tensor
+        loss = loss_bytes(self.config, self.tokens, "gpu", "bf16-mixed", compiled=True) / self.layout.tensor
         return {
             "weights": weights,
             "gradients": gradients,

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from pretrain import checkpoint, seal
-from pretrain.errors import InputError
+from pretrain.errors import ConfigError, InputError
 from pretrain.export import load_bloom
 from pretrain.model import Bloom, ModelConfig
 from pretrain.rundir import STATE, RunDir
 from pretrain.seam import Seam, file_sha256
 
 TOKENIZER = "tokenizer.json"
+_GIVE = "give run.dir of a config, one of its checkpoints, or an export"
 
 
 @dataclass(frozen=True)
@@ -48,22 +49,26 @@ class Loaded:
                 f"{seam.folder} has {seam.vocab_size} tokens, the model {self.config.vocab_size}",
                 hint="give a corpus packed with the model's own tokenizer",
             )
-        self._check_tokenizer(seam)
+        check_tokenizer(self.tokenizer_dir, self.manifest, seam)
         if self.state and self.state["data"] != seam.digest:
             say(f"{seam.folder} ({seam.digest[:16]}) is not what it was trained on ({self.state['data'][:16]})")
         return seam
 
-    def _check_tokenizer(self, seam: Seam) -> None:
-        """As many tokens, but other ones, would be scored without a word."""
-        file = self.tokenizer_dir / TOKENIZER
-        if self.manifest is None and not file.is_file():
-            return  # a folder of weights alone: nothing to compare
-        ours = file_sha256(file) if self.manifest is None else _tokenizer_sha256(self.manifest)
-        if _tokenizer_sha256(seam.manifest) != ours:
-            raise InputError(
-                f"{seam.folder} was packed with another {TOKENIZER} than {self.folder} has",
-                hint="give a corpus packed with the model's own tokenizer",
-            )
+
+def check_tokenizer(folder: Path, manifest: dict[str, Any] | None, seam: Seam) -> None:
+    """Raises InputError if a corpus is of another tokenizer than a model: as many tokens, but other ones, would pass.
+
+    `manifest`: of the corpus that the model was trained on; an exported folder has none, maybe a tokenizer of its own.
+    """
+    file = folder / TOKENIZER
+    if manifest is None and not file.is_file():
+        return  # a folder of weights alone: nothing to compare
+    ours = file_sha256(file) if manifest is None else _tokenizer_sha256(manifest)
+    if _tokenizer_sha256(seam.manifest) != ours:
+        raise InputError(
+            f"{seam.folder} was packed with another {TOKENIZER} than {folder} has",
+            hint="give a corpus packed with the model's own tokenizer",
+        )
 
 
 def _tokenizer_sha256(manifest: dict[str, Any]) -> str | None:
@@ -71,7 +76,9 @@ def _tokenizer_sha256(manifest: dict[str, Any]) -> str | None:
 
 
 def load(path: Path, say: Callable[[str], None]) -> Loaded:
-    """Raises InputError if there is no model at `path`."""
+    """Raises ConfigError if `path` does not exist, InputError if it holds no model."""
+    if not path.exists():
+        raise ConfigError(f"{path} does not exist", hint=_GIVE)
     if (path / "run.json").is_file():
         folder = seal.newest(RunDir(path).checkpoints, say)
         if folder is None:
@@ -82,7 +89,7 @@ def load(path: Path, say: Callable[[str], None]) -> Loaded:
     if (path / "config.json").is_file():
         model = load_bloom(path)
         return Loaded(model, model.config, path, path, None, None, {})
-    raise InputError(f"{path} holds no model", hint="give run.dir of a config, one of its checkpoints, or an export")
+    raise InputError(f"{path} holds no model", hint=_GIVE)
 
 
 def _of_checkpoint(folder: Path, run: RunDir) -> Loaded:

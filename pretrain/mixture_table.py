@@ -79,14 +79,19 @@ def as_json(plan: MixturePlan) -> dict[str, Any]:
     }
 
 
-def table(plan: MixturePlan) -> Table:
+def table(plan: MixturePlan, most: int | None = None) -> Table:
+    """A row for each language, or for the `most` with the most samples."""
     made = Table(title=f"mixture of {plan.samples:,} samples", title_justify="left", box=box.SIMPLE_HEAD)
     made.add_column("language")
     for name in ("rows", "tokens", "natural", "share", "x natural", "samples", "trained on", "epochs"):
         made.add_column(name, justify="right")
     rows = lines(plan)
-    for line in rows:
-        made.add_row(*_cells(line), end_section=line is rows[-1])
+    shown = sorted(sorted(rows, key=lambda line: -line.samples)[:most], key=lambda line: line.language)
+    for line in shown:
+        made.add_row(*_cells(line))
+    if len(shown) < len(rows):
+        made.add_row(f"{len(rows) - len(shown)} more")
+    made.add_section()
     whole = [sum(line.rows for line in rows), sum(line.tokens for line in rows)]
     trained = sum(line.tokens_trained for line in rows)
     epochs = plan.samples / whole[0]
@@ -95,10 +100,10 @@ def table(plan: MixturePlan) -> Table:
     return made
 
 
-def told(plan: MixturePlan) -> str:
-    """The table, notes and warnings as text."""
+def told(plan: MixturePlan, most: int | None = None) -> str:
+    """The table, of the `most` languages with the most samples, notes and warnings as text."""
     page = io.StringIO()
-    Console(file=page, width=100).print(table(plan))
+    Console(file=page, width=100).print(table(plan, most))
     rows = [row.rstrip() for row in page.getvalue().split("\n") if row.strip()]
     return "\n".join([*rows, *(f"mixture: {note}" for note in [*plan.notes, *warnings(plan)])])
 

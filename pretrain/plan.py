@@ -124,6 +124,7 @@ def plan(
     tokens: int = 350_000_000_000,
     mfu: float | None = None,  # share of the peak; None: what is known of the device
     precision: Precision | None = None,  # None: bf16-mixed on a GPU, 32-true on a CPU
+    compiled: bool | None = None,  # None: on a GPU
     sharded: bool = False,
 ) -> Plan:
     """The cost of training `config` on `tokens` tokens. Raises ConfigError for what cannot be."""
@@ -154,7 +155,13 @@ def plan(
         bytes_gradients=4 * n / parts,
         bytes_optimizer=8 * n / parts,  # AdamW: two moments in fp32
         bytes_activations=micro_batch * activation_bytes(config, seq_len, precision),
-        bytes_loss=loss_bytes(config, micro_batch * seq_len, "gpu" if device.gpu else "cpu", precision),
+        bytes_loss=loss_bytes(
+            config,
+            micro_batch * seq_len,
+            "gpu" if device.gpu else "cpu",
+            precision,
+            device.gpu if compiled is None else compiled,
+        ),
         mfu=mfu,
         tokens_per_second=speed,
         step_seconds=global_batch * seq_len / speed,
@@ -175,19 +182,25 @@ def flops_per_token(config: ModelConfig, seq_len: int) -> tuple[float, float, fl
 
 def activation_bytes(config: ModelConfig, seq_len: int, precision: Precision) -> float:
     """Bytes that the blocks hold of one sequence between forward and backward (no recomputation, fused attention)."""
-    c, pad = config.hidden_size, 8 * config.num_heads  # ALiBi's columns widen q, k and v
+    narrow, wide, columns = (2, 4, 8) if precision == "bf16-mixed" else (4, 4, 4)
+    c, pad = config.hidden_size, columns * config.num_heads  # ALiBi's columns widen q, k and v
     attention = 3 * (c + pad) + (c + pad) + c  # q, k, v; the kernel's output; the input of `dense`
-    narrow, wide = (2, 4) if precision == "bf16-mixed" else (4, 4)
     # x and LN(x) for two LayerNorms; 4 C before and after GELU
     per_token = wide * 2 * c + narrow * (2 * c + attention + 8 * c)
     return float(config.num_layers * seq_len * per_token)
 
 
-def loss_bytes(config: ModelConfig, tokens: int, hardware: str, precision: Precision) -> float:
-    """Bytes at the peak of the chunked loss: a chunk of fp32 logits, its narrow twin, the embedding's fp32 gradient."""
-    rows = min(tokens, chunk_rows(config.vocab_size, torch.device("cpu" if hardware == "cpu" else "cuda")))
-    narrow = 2 if precision == "bf16-mixed" else 0
-    return float(rows * config.vocab_size * (4 + narrow) + config.vocab_size * config.hidden_size * (4 + narrow))
+def loss_bytes(config: ModelConfig, tokens: int, hardware: str, precision: Precision, compiled: bool = False) -> float:
+    """Bytes at the peak of the chunked loss: a chunk of logits, its gradient, and the embedding's in fp32.
+
+    Uncompiled, fp32 logits become their own gradient, with a narrow twin for the products; compiled, logits and
+    gradient stand beside each other in the precision of the products, and a chunk has twice the rows on a GPU.
+    """
+    gpu, wide = hardware != "cpu", precision == "32-true"
+    rows = chunk_rows(config.vocab_size, torch.device("cuda" if gpu else "cpu")) * (2 if compiled and gpu else 1)
+    each = (8 if wide else 4) if compiled else (4 if wide else 6)
+    rest = 4 if wide else 6
+    return float(config.vocab_size * (min(tokens, rows) * each + config.hidden_size * rest))
 
 
 def _gib(size: float) -> str:
@@ -205,4 +218,4 @@ def _duration(seconds: float) -> str:
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:,.1f} {unit}"
-    return f"{seconds:.2f} s"
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.2g} ms"

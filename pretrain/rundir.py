@@ -76,7 +76,9 @@ class RunDir:
                     shutil.copyfile(seam.folder / name, self.path / name)
 
     def about(self) -> dict[str, Any]:
-        """run.json. Raises InputError if this is no run's folder."""
+        """run.json. Raises ConfigError if there is no such folder, InputError if it is no run's."""
+        if not self.path.exists():
+            raise ConfigError(f"{self.path} does not exist", hint="give run.dir of a config that was trained")
         try:
             return json.loads((self.path / "run.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
@@ -172,21 +174,22 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def refuse_other(run: RunDir, state: Mapping[str, Any], config: Config, seam: Seam) -> None:
     """Raises ConfigError that lists the differences, if a checkpoint is of another config or other data."""
-    apart = _apart(state["config"], config)
-    told = [f"{key}: {was!r} in the checkpoint, {now!r} now" for key, was, now in apart]
+    differences = apart(state["config"], config)
+    told = [f"{key}: {was!r} in the checkpoint, {now!r} now" for key, was, now in differences]
     if state["data"] != seam.digest:
         told.append(f"data: packed corpus {state['data'][:16]} in the checkpoint, {seam.digest[:16]} now")
         told += _data_apart(run.data(), state["data"], seam)
     if told:
         raise ConfigError(
             "\n  ".join([f"{run.path} holds checkpoints of another run:", *told]),
-            hint=f"give run.dir another name to start afresh, or put these back to go on{_decay_hint(apart, config)}",
+            hint="give run.dir another name to start afresh (train.begin_with takes these weights along), or put these "
+            f"back to go on{_decay_hint(differences, config)}",
         )
 
 
-def _decay_hint(apart: Iterable[tuple[str, Any, Any]], config: Config) -> str:
+def _decay_hint(differences: Iterable[tuple[str, Any, Any]], config: Config) -> str:
     """Who changed `steps` never wrote the end of the decay, which followed it."""
-    before = next((was for key, was, _ in apart if key == "train.decay_samples"), None)
+    before = next((was for key, was, _ in differences if key == "train.decay_samples"), None)
     if before is None or config.train.decay_samples:
         return ""
     return f"; the decay ends where training does unless you state it, as train.decay_samples: {before}"
@@ -208,7 +211,8 @@ def _data_apart(before: Mapping[str, Any], digest: str, seam: Seam) -> Iterator[
         yield f"data: other numbers of rows of {', '.join(others[:8])}{' and more' if len(others) > 8 else ''}"
 
 
-def _apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]:
+def apart(was: Mapping[str, Any], config: Config) -> list[tuple[str, Any, Any]]:
+    """(setting, its value in a checkpoint's config, here) of those that differ and matter."""
     before, now = dict(flat(was)), dict(flat(config.identity()))
     if not any(key.startswith("train.skips.") for key in before):  # of a time before there were any
         before |= {key: value for key, value in now.items() if key.startswith("train.skips.")}

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pretrain.errors import InputError
+from pretrain.errors import ConfigError, InputError
 
 FORMAT = "seedbed-packed"
 VERSION = 1
@@ -38,7 +38,8 @@ class Seam:
 
     @classmethod
     def open(cls, folder: Path, verify: bool = False) -> Seam:
-        """Raises InputError if the folder is no packed corpus, is of a newer format, or was altered or cut short.
+        """Raises ConfigError if there is no such folder; InputError if it is no packed corpus, is of a newer format, or
+        was altered or cut short.
 
         `verify` reads every byte: a file of another sha256 is named, and the first row with an id that is no token.
         """
@@ -251,10 +252,10 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise InputError(
-            f"{folder} is no packed corpus: it has no manifest.json",
-            hint="run `pipeline run` first, or set data.path to the folder that it names at its end",
-        ) from error
+        hint = "run `pipeline run` first, or give the folder that it names at its end"
+        if not folder.exists():
+            raise ConfigError(f"{folder} does not exist", hint=hint) from error
+        raise InputError(f"{folder} is no packed corpus: it has no manifest.json", hint=hint) from error
     except (ValueError, OSError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint="pack the corpus again") from error
     if not isinstance(manifest, dict):

@@ -42,6 +42,9 @@ def read_yaml(path: Path, names: Iterable[str] = ()) -> tuple[dict[str, Any], di
 
 
 def _read_text(path: Path, names: Iterable[str]) -> str:
+    if path.is_dir():
+        within = ", ".join(map(str, sorted(path.glob("*.yaml"))[:8]))
+        raise ConfigError(f"{path} is a folder", hint=f"give one of {within}" if within else "give a YAML file")
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ConfigError(f"{path} has {path.stat().st_size:,} bytes", hint="give a config; they have a few lines")

@@ -1,14 +1,18 @@
 """The command line: data on stdout, talk on stderr, exit codes, and errors that say what to do."""
 
 import json
+import math
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import yaml
+from safetensors.torch import load_file, save_file
 
 from pretrain import curve, rundir
+from pretrain.callbacks import draw_curve
 from pretrain.config import load_config
+from pretrain.history import read
 from pretrain.seam import Seam
 from tests.pretrain import seam as builder
 
@@ -26,7 +30,7 @@ def test_fit_in_a_process_of_its_own_ends_with_the_checkpoint_and_what_the_model
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 2 and done.stdout.startswith("> all")
     assert f"checkpoint: {tmp_path}/r/ckpt/step_000006" in done.stderr
-    known = ("step ", "checkpoint: ", "curve: ", "mixture", "  ", " ──")  # the last two: the table of the mixture
+    known = ("step ", "checkpoint: ", "curve: ", "model: ", "mixture", "  ", " ──")  # the last two: its table
     assert [line for line in done.stderr.splitlines() if not line.startswith(known)] == []  # no chatter of libraries
 
 
@@ -60,10 +64,16 @@ def test_other_data_in_the_same_folder_is_refused(finished, pretrain, tmp_path):
 def test_what_is_asked_wrongly_ends_with_2_and_what_fails_with_1(pretrain, tmp_path, packed):
     assert pretrain("fit", tmp_path / "none.yaml")[0] == 2
     assert pretrain("fitt")[0] == 2
-    assert pretrain("generate", tmp_path)[0] == 1
+    assert pretrain("generate", tmp_path)[0] == 1  # a folder that is there and holds no model
+    for words in (["fit", tmp_path], ["generate", tmp_path / "none"], ["eval", tmp_path / "none"]):
+        assert pretrain(*words)[0] == 2
+    assert pretrain("plot", tmp_path / "none")[0] == pretrain("init", tmp_path, "--data", packed)[0] == 2
     config = builder.write_config(tmp_path / "c.yaml", builder.config(tmp_path / "r", tmp_path / "nowhere"))
     code, out, err = pretrain("fit", config)
-    assert (code, out) == (1, "") and "nowhere is no packed corpus" in err and "hint: run `pipeline run` first" in err
+    assert (code, out) == (2, "") and "nowhere does not exist" in err and "hint: run `pipeline run` first" in err
+    (tmp_path / "nowhere").mkdir()
+    code, _, err = pretrain("fit", config)
+    assert code == 1 and "nowhere is no packed corpus" in err
 
 
 def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(pretrain, tmp_path, packed):
@@ -93,6 +103,27 @@ def test_the_mixture_is_told_before_training_and_not_again_when_a_run_goes_on(pa
     assert "step 3/3" in again and "mixture of" not in again
 
 
+def test_a_run_tells_its_model_and_of_many_languages_the_ten_largest(pretrain, tmp_path):
+    many = builder.build(tmp_path / "packed", {f"l{i:02}": 10 + i for i in range(13)})
+    config = builder.write_config(tmp_path / "c.yaml", builder.config(tmp_path / "r", many, steps=40))
+    err = pretrain("fit", config)[2]
+    assert "parameters (1 x 16, 2 heads, 320 embedding rows), 32-true on CPU, " in err
+    assert "  3 more" in err and "l12" in err and "l00" not in err
+    assert "l00" in pretrain("plan", config)[1]
+
+
+def test_what_follows_the_end_of_training_is_to_be_stated_before_it_is_moved(pretrain, tmp_path, packed):
+    settings = builder.config(tmp_path / "r", packed, steps=2)
+    settings["data"]["mixture"] = {"max_epochs": 9}
+    config = builder.write_config(tmp_path / "c.yaml", settings)
+    pretrain("fit", config)
+    told = pretrain("fit", config)[2]
+    assert "state train.decay_samples: 8, where the decay ended, and data.mixture.over_samples: 8, which its" in told
+    settings["data"]["mixture"]["over_samples"] = settings["train"]["decay_samples"] = 8
+    settings["train"]["steps"] = 3
+    assert pretrain("fit", builder.write_config(tmp_path / "c.yaml", settings))[0] == 0
+
+
 def test_plan_tells_what_the_mixture_makes_of_each_language(finished, pretrain, tmp_path):
     mixture = {"stages": [{"until": 8, "weights": {"sw": 1.0}}, {"weights": {"sw": 1.0, "py": 1.0}}]}
     config = edited(finished, tmp_path, "data", mixture=mixture)
@@ -118,6 +149,22 @@ def test_eval_tells_each_language_and_the_total(finished, pretrain):
     assert [s["language"] for s in scores] == ["en", "py", "sw", "all"] and all(s["tokens"] == 40 for s in scores[:3])
     # the end of the run looked at the same rows
     assert scores == json.loads((finished.dir / "validation.jsonl").read_text().splitlines()[-1])["scores"]
+
+
+def test_a_model_that_is_no_number_fails_its_eval_and_is_null_in_json(finished, pretrain, tmp_path):
+    assert pretrain("eval", finished.dir, "--split", "test")[0] == 2
+    where = Path(pretrain("export", finished.dir, "--out", tmp_path / "export")[1].strip())
+    weights = load_file(where / "model.safetensors")
+    weights["transformer.ln_f.weight"].fill_(math.nan)
+    save_file(weights, where / "model.safetensors", {"format": "pt"})
+    code, out, err = pretrain("eval", where, "--data", load_config(finished.config).data.path, "--json")
+    assert code == 1 and json.loads(out)["scores"][-1]["loss"] is None and "of no use" in err
+    (tmp_path / "r").mkdir()
+    line = {"step": 1, "samples": 4, "scores": [json.loads(out)["scores"][-1]]}
+    (tmp_path / "r/validation.jsonl").write_text(json.dumps(line) + "\n")
+    assert read([finished.dir])[0].score("all", "loss")
+    (tmp_path / "r/run.json").write_text("{}")
+    assert read([tmp_path / "r"])[0].score("all", "loss") == [] and draw_curve(rundir.RunDir(tmp_path / "r")).is_file()
 
 
 def test_eval_of_a_checkpoint_is_that_of_its_run(finished, pretrain):
@@ -162,6 +209,13 @@ def test_the_curve_is_well_formed_and_shows_both_losses(finished):
     tree = ET.parse(finished.dir / "loss.svg")
     lines = [e.get("points") for e in tree.iter("{http://www.w3.org/2000/svg}polyline")]
     assert [len(points.split()) for points in lines] == [12, 3]  # steps, and validation after 4, 8 and 12
+
+
+def test_plan_reckons_for_a_cpu_where_the_config_says_so_and_else_says_what_for(finished, pretrain, tmp_path):
+    assert "for H100 SXM 80 GB: name another" in pretrain("plan", finished.config)[2].replace("1 x ", "")
+    on_cpu = edited(finished, tmp_path, "run", accelerator="cpu")
+    code, out, err = pretrain("plan", on_cpu)
+    assert code == 0 and "two server cores" in out and "reckoned for" not in err and " ms" in out
 
 
 def test_help_names_every_command(pretrain):

@@ -90,6 +90,13 @@ def test_a_key_of_a_stage_of_the_mixture_is_told_with_the_nearest(tmp_path):
     assert "data.mixture.stages.0.temprature: no such key; did you mean `temperature`?" in told
 
 
+def test_a_key_of_another_framework_is_told_by_our_name(tmp_path):
+    wrong = GOOD.replace("lr: 1e-3", "lr: 1e-3, learning_rte: 1, max_grad_norm: 1").replace("num_layers", "n_layer")
+    told = refused(tmp_path, wrong)
+    for words in ("learning_rte: no such key; did you mean `lr`", "you mean `clip`", "you mean `num_layers`"):
+        assert words in told
+
+
 def test_heads_that_do_not_divide_and_batches_without_a_row_for_each_device_are_refused(tmp_path):
     assert "hidden_size 16 is not divisible by num_heads 3" in refused(tmp_path, GOOD.replace("heads: 2", "heads: 3"))
     assert "a batch has 32 samples" in refused(tmp_path, GOOD.replace("dir: runs/x", "dir: runs/x, devices: 64"))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pretrain.data import row_tensors
-from pretrain.errors import InputError
+from pretrain.errors import ConfigError, InputError
 from pretrain.evaluate import evaluate, spread
 from pretrain.model import Bloom, ModelConfig
 from pretrain.seam import Seam, Shards
@@ -80,7 +80,7 @@ def test_a_corpus_without_holdout_is_refused(uniform, tmp_path):
 
 
 def test_a_split_that_there_is_not_is_told_with_those_that_are(uniform, packed):
-    with pytest.raises(InputError, match=r"has no vaild split\n  hint: there is (train or valid|valid or train)$"):
+    with pytest.raises(ConfigError, match=r"has no vaild split\n  hint: there is (train or valid|valid or train)$"):
         evaluate(uniform, Seam.open(packed), "vaild")
 
 

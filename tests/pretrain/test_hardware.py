@@ -22,7 +22,7 @@ def test_a_cluster_is_read_as_people_write_it(text, devices, name):
     assert (found.devices, found.device.name) == (devices, name)
 
 
-@pytest.mark.parametrize("text", ["", "0xA100", "8xTPU", "x", "8x8", "-1", "A100x8"])
+@pytest.mark.parametrize("text", ["", "0xA100", "8xTPU", "x", "8x8", "8x", "3.5", "-1", "A100x8"])
 def test_what_names_no_cluster_is_refused_with_what_does(text):
     with pytest.raises(ConfigError, match=r"take one of A100-40G, A100-80G, .* H100-80G|write 384xA100-80G"):
         cluster(text, 4, "H100")

@@ -159,6 +159,13 @@ def test_the_command_tells_blooms_layout(pretrain):
     assert first["data"] < slow["data"] and slow["seconds"] == pytest.approx(105, rel=0.1)
 
 
+def test_the_table_of_layouts_fits_80_columns(pretrain, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    out = pretrain("plan", "bloom-176b", "--gpus", "384xA100-80G")[1]
+    table = out[: out.index("memory of the fullest")]
+    assert "…" not in table and "47.9%" in table
+
+
 def test_of_a_cpu_there_is_a_plan_and_no_layouts(pretrain):
     code, out, _ = pretrain("plan", "bloom-tiny", "--gpus", "2xcpu")
     assert code == 0 and "2 x two server cores" in out and "memory of one device" in out and "layouts" not in out

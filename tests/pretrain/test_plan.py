@@ -153,6 +153,12 @@ def test_the_loss_holds_one_chunk_of_logits_however_many_tokens():
     assert loss_bytes(BLOOM_560M, 100, "h100", "32-true") == 100 * 250_880 * 4 + 250_880 * 1024 * 4
 
 
+def test_a_compiled_loss_takes_twice_the_rows_with_logits_and_gradient_in_bf16():
+    compiled = loss_bytes(BLOOM_560M, 65536, "h100", "bf16-mixed", compiled=True)
+    assert compiled == 2 * 2112 * 250_880 * 4 + 250_880 * 1024 * 6
+    assert plan(BLOOM_560M, micro_batch=32).bytes_loss == compiled > plan(BLOOM_560M, compiled=False).bytes_loss
+
+
 def test_json_holds_every_number_and_the_table_shows_the_parameters():
     p = plan(BLOOM_560M)
     data = json.loads(p.to_json())
