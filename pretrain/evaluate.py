@@ -23,6 +23,7 @@ from pretrain.model import Bloom
 from pretrain.seam import Seam, Shards
 
 TOTAL = "all"
+_ALIKE = ("cuda",)  # devices where `flex` would compile each size of a batch anew
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,16 @@ def _nats_and_tokens(
     model: Bloom, shards: Shards, rows: list[int], batch: int, looks: int, document_mask: bool
 ) -> Tensor:
     device = model.word_embeddings.weight.device
+    fewest = batch if device.type in _ALIKE else 1  # rows; without any, too, as all ranks must call
     nats, tokens = torch.zeros((), dtype=torch.float64, device=device), 0
     for start in range(0, looks * batch, batch):
         some = rows[start : start + batch]
-        pairs = [row_tensors(shards, row) for row in some] or [_nothing(shards.width - 1)]
+        empty = fewest - len(some)
+        pairs = [row_tensors(shards, row) for row in some] + [_nothing(shards.width - 1)] * empty
         ids, targets = (torch.from_numpy(np.stack(side)).to(device).long() for side in zip(*pairs, strict=True))
         starts = None
         if document_mask:
-            begins = [document_starts(shards, row) for row in some] or [np.zeros(shards.width - 1, np.int32)]
+            begins = [document_starts(shards, row) for row in some] + [np.zeros(shards.width - 1, np.int32)] * empty
             starts = torch.from_numpy(np.stack(begins)).to(device)
         nats += model.token_losses(ids, targets, starts).double().sum()  # (B, T) -> scalar
         tokens += int((targets != IGNORE).sum())

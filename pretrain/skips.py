@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from pretrain.errors import RunError
 from pretrain.hooks import Run, StepCallback
 from pretrain.module import Pretraining, StepResult
-from pretrain.parallel import everywhere
+from pretrain.parallel import all_or_none, everywhere
 from pretrain.seam import Shards
 
 _NAMED = 8  # rows, at most
@@ -39,7 +39,10 @@ class Skips(StepCallback):
         if not result.skipped:
             return
         _check_weights(module.model, result, trainer.world_size)
-        rows = _together(self._suspects(result, module), trainer, module.device)
+        suspects = self._suspects(result, module)
+        with all_or_none("naming the documents of a skipped step"):
+            mine = [self._named(*suspect) for suspect in suspects]
+        rows = _together(mine, trainer, module.device)
         rows = sorted(rows, key=lambda row: -_rank_of(row["loss"]))[:_NAMED]
         line = {"step": result.step, "samples": result.samples, "why": result.skipped, "rows": rows}
         told = f"step {result.step} was skipped: {result.skipped}"
@@ -48,26 +51,20 @@ class Skips(StepCallback):
             self.run.say(f"{told}; its rows are in {self.run.dir.path / 'skips.jsonl'}")
         self._check_count(told, rows, module, result.step)
 
-    def _suspects(self, result: StepResult, module: Pretraining) -> list[dict[str, Any]]:
-        """Rows of this rank whose loss is not finite; else the few of the highest."""
+    def _suspects(self, result: StepResult, module: Pretraining) -> list[tuple[float, tuple[str, int]]]:
+        """(loss, row) of this rank's rows whose loss is not finite; else of the few of the highest. All ranks call."""
         assert result.data is not None
         judged = list(zip(module.row_losses(result.data), result.data["rows"], strict=True))
         guilty = [row for row in judged if not math.isfinite(row[0])]
         guilty = guilty or sorted(judged, key=lambda row: -row[0])[:_SUSPECTS]
-        return [
-            {
-                "language": language,
-                "row": row,
-                "loss": loss if math.isfinite(loss) else None,
-                "documents": self._documents(language, row),
-            }
-            for loss, (language, row) in guilty[:_NAMED]
-        ]
+        return guilty[:_NAMED]
 
-    def _documents(self, language: str, row: int) -> list[str]:
+    def _named(self, loss: float, place: tuple[str, int]) -> dict[str, Any]:
+        language, row = place
         if language not in self._shards:
             self._shards[language] = self.run.seam.shards("train", language)
-        return self._shards[language].documents(row)
+        documents = self._shards[language].documents(row)
+        return {"language": language, "row": row, "loss": loss if math.isfinite(loss) else None, "documents": documents}
 
     def _check_count(self, told: str, rows: list[dict[str, Any]], module: Pretraining, step: int) -> None:
         skips = self.run.config.train.skips

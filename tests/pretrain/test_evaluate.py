@@ -71,6 +71,17 @@ def test_batches_change_nothing(packed):
         assert a.loss == pytest.approx(b.loss, rel=1e-6)
 
 
+def test_batches_filled_up_with_rows_that_say_nothing_change_nothing(packed, monkeypatch):
+    model = Bloom(ModelConfig(320, 16, 1, 2, init_std=0.5), torch.Generator().manual_seed(0))
+    shapes, whole = [], model.token_losses
+    model.token_losses = lambda ids, *rest: shapes.append(len(ids)) or whole(ids, *rest)
+    before = evaluate(model, Seam.open(packed), batch=5, document_mask=True)
+    assert set(shapes) != {5}
+    shapes.clear()
+    monkeypatch.setattr("pretrain.evaluate._ALIKE", ("cpu",))
+    assert evaluate(model, Seam.open(packed), batch=5, document_mask=True) == before and set(shapes) == {5}
+
+
 def test_a_corpus_without_holdout_is_refused(uniform, tmp_path):
     folder = builder.build(tmp_path / "p", {"en": 2})
     splits = Seam.open(folder).manifest["splits"]
