@@ -25,9 +25,10 @@ from pretrain.export import load_transformers
 from pretrain.loading import TOKENIZER, check_tokenizer
 from pretrain.model import ModelConfig
 from pretrain.rundir import STATE, RunDir, apart
-from pretrain.seam import Seam
+from pretrain.seam import Seam, file_sha256
 
 Say = Callable[[str], None]
+_GIVE = "give run.dir of another run, one of its checkpoints, or an exported folder"
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,32 @@ class Beginning:
     checkpoint: Checkpoint | None = None
     weights: Mapping[str, Tensor] | None = None
     own: bool = False
+    origin: Mapping[str, Any] | None = None  # what it began with that is not its own: for the record
 
     @property
     def step(self) -> int:
         return self.checkpoint.state["step"] if self.checkpoint else 0
 
+    @property
+    def done(self) -> int:
+        """Steps that this run's own logs may tell of."""
+        return self.step if self.own else 0
+
 
 def beginning(config: Config, seam: Seam, shape: ModelConfig, say: Say) -> Beginning:
     """Raises InputError where checkpoints are there and none is whole; ConfigError where `begin_with` does not fit."""
     if found := _own(RunDir(config.run.dir), say):
-        return Beginning(found, own=True)
+        return Beginning(found, own=True, origin=found.state.get("begun_with"))
     path = config.train.begin_with
     if path is None:
         return Beginning()
     if not path.exists():
         raise ConfigError(f"train.begin_with: {path} does not exist", hint=_GIVE)
     if (path / "run.json").is_file() or (path / STATE).is_file():
-        return Beginning(_of_another(path, config, seam, shape, say))
+        found = _of_another(path, config, seam, shape, say)
+        manifest = found.folder / "manifest.json"
+        origin = {"path": str(path), "step": found.state["step"], "sha256": file_sha256(manifest)}
+        return Beginning(found, origin=origin | {"before": found.state.get("begun_with")})
     if not (path / "config.json").is_file():
         raise ConfigError(f"train.begin_with: {path} holds no model", hint=_GIVE)
     told, weights = load_transformers(path)
@@ -61,10 +71,10 @@ def beginning(config: Config, seam: Seam, shape: ModelConfig, say: Say) -> Begin
     if (path / TOKENIZER).is_file():
         check_tokenizer(path, None, seam)
     say(f"beginning with the weights of {path}, at step 0")
-    return Beginning(weights=weights)
-
-
-_GIVE = "give run.dir of another run, one of its checkpoints, or an exported folder"
+    files = sorted(path.glob("*.safetensors"))
+    return Beginning(
+        weights=weights, origin={"path": str(path), "step": None, "sha256": {f.name: file_sha256(f) for f in files}}
+    )
 
 
 def _own(run_dir: RunDir, say: Say) -> Checkpoint | None:
@@ -89,6 +99,11 @@ def _of_another(path: Path, config: Config, seam: Seam, shape: ModelConfig, say:
     _refuse_shape(folder, found.state["model"], shape)
     if manifest := run.data():
         check_tokenizer(run.path, manifest, seam)
+    elif found.state["data"] != seam.digest:
+        raise InputError(
+            f"train.begin_with: {folder} is outside of its run, so nothing tells which tokenizer it was trained with",
+            hint="give it within its run's folder, or export it there and begin with that",
+        )
     _refuse_place(folder, found.state, config)
     say(f"beginning with {folder} (step {found.state['step']}, {found.state['consumed_samples']:,} samples)")
     differences = [f"{key}: {was!r} there, {now!r} here" for key, was, now in apart(found.state["config"], config)]

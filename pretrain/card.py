@@ -8,6 +8,7 @@ Says only what the manifest and the run know; never a quality that nobody measur
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pretrain.model import ModelConfig
@@ -16,10 +17,18 @@ from pretrain.model import ModelConfig
 _CODE = {"awk", "bat", "cpp", "css", "elm", "go", "js", "lua", "nim", "php", "sed", "sh", "sql", "tex", "vim", "xml"}
 
 
-def model_card(name: str, config: ModelConfig, manifest: dict[str, Any], consumed: dict[str, int] | None = None) -> str:
-    """Markdown with the Hub's metadata on top. `consumed` counts the tokens trained on, repetitions included."""
+def model_card(
+    name: str,
+    config: ModelConfig,
+    manifest: dict[str, Any],
+    consumed: dict[str, int] | None = None,
+    begun_with: Mapping[str, Any] | None = None,
+) -> str:
+    """Markdown with the Hub's metadata on top. `consumed` counts the tokens trained on, repetitions included;
+    `begun_with` is what a checkpoint says of the model that its training began with."""
     corpus = {lang: split["tokens"] for lang, split in manifest["splits"]["train"].items()}
-    return "\n".join([*_metadata(corpus), *_about(name, config, manifest), *_mix(corpus, consumed), *_use(), ""])
+    about = [*_about(name, config, manifest), *_origin(begun_with)]
+    return "\n".join([*_metadata(corpus), *about, *_mix(corpus, consumed), *_use(), ""])
 
 
 def _metadata(corpus: dict[str, int]) -> list[str]:
@@ -43,13 +52,27 @@ def _about(name: str, config: ModelConfig, manifest: dict[str, Any]) -> list[str
     ]
 
 
+def _origin(begun_with: Mapping[str, Any] | None) -> list[str]:
+    """What else the model has read: of weights that were given, nothing is known here."""
+    if begun_with is None:
+        return []
+    if begun_with["step"] is None:
+        shas = ", ".join(f"{name} {sha[:16]}" for name, sha in begun_with["sha256"].items())
+        what = f"Its training began with the weights of `{begun_with['path']}` ({shas})."
+        return [what + " What those were trained on is not in the table below.", ""]
+    what = f"Its training began with another run's checkpoint, `{begun_with['path']}` (step {begun_with['step']:,}, "
+    what += f"{begun_with['sha256'][:16]}). Tokens trained on count from the beginning of that run."
+    return [what, "", *_origin(begun_with.get("before"))]
+
+
 def _mix(corpus: dict[str, int], consumed: dict[str, int] | None) -> list[str]:
     total, trained = sum(corpus.values()) or 1, sum((consumed or {}).values()) or 1
     head = "| language | tokens in the corpus | share |" + (" tokens trained on | share |" if consumed else "")
     rule = "|---|--:|--:|" + ("--:|--:|" if consumed else "")
     rows = []
-    for lang in sorted(corpus, key=lambda x: (-corpus[x], x)):
-        row = f"| {lang} | {corpus[lang]:,} | {corpus[lang] / total:.2%} |"
+    elsewhere = {lang: 0 for lang in consumed or {} if lang not in corpus}  # another run's corpus had them
+    for lang, tokens in sorted((corpus | elsewhere).items(), key=lambda item: (-item[1], item[0])):
+        row = f"| {lang} | {tokens:,} | {tokens / total:.2%} |"
         if consumed:
             row += f" {consumed.get(lang, 0):,} | {consumed.get(lang, 0) / trained:.2%} |"
         rows.append(row)

@@ -11,7 +11,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -78,7 +78,7 @@ def fit(config: ConfigPath) -> None:
         from pretrain.fit import fit as train  # takes seconds to import
 
         outcome = train(settings, say)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # the other ranks of this run keep quiet
+    if _is_first():
         _tell_outcome(outcome, settings, config)
 
 
@@ -122,14 +122,11 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 0,
 ) -> None:
     """Write on from a prompt."""
-    from tokenizers import Tokenizer
-
     from pretrain.generate import complete
     from pretrain.loading import load
 
     loaded = load(run, say)
-    tokenizer: Any = Tokenizer.from_file(str(loaded.tokenizer_dir / "tokenizer.json"))
-    print(complete(loaded.model, tokenizer, prompt, tokens, temperature, top_k or None, top_p, seed))
+    print(complete(loaded.model, loaded.tokenizer(), prompt, tokens, temperature, top_k or None, top_p, seed))
 
 
 @app.command()
@@ -145,9 +142,9 @@ def export(
     loaded = load(run, say)
     if loaded.manifest is None:
         raise ConfigError(f"{run} is an exported folder already", hint="give a run's folder or a checkpoint")
-    consumed = loaded.state["tokens_by_language"]
     target = out or loaded.tokenizer_dir / "export"
-    print(write(loaded.model, loaded.config, loaded.manifest, loaded.tokenizer_dir, target, consumed=consumed))
+    origin = {"consumed": loaded.state["tokens_by_language"], "begun_with": loaded.state.get("begun_with")}
+    print(write(loaded.model, loaded.config, loaded.manifest, loaded.tokenizer_dir, target, **origin))
 
 
 app.command()(plan)
@@ -162,6 +159,11 @@ def main() -> None:
     except SeedbedError as error:
         say(f"error: {error}")
         sys.exit(error.exit_code)
+
+
+def _is_first() -> bool:
+    """Whether this is the process that talks: Lightning's own, torchrun's and SLURM's launchers number them."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 
 
 def _tell_outcome(outcome: Outcome, settings: Config, config: Path) -> None:

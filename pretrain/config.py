@@ -125,7 +125,7 @@ class Train(Block):
     z_loss: Annotated[float, Strict(), Field(ge=0)] = 0.0  # times log(Z)^2, added to each target's loss; 1e-4 is usual
     ignore_ids: tuple[NotNegative, ...] = ()  # token ids that are no targets
     seed: NotNegative = 42
-    begin_with: Path | None = None  # another run's checkpoint, or an exported model; docs/training.md
+    begin_with: Path | None = None  # another run's checkpoint, or an exported model; docs/training-run.md
     checkpoint_every: Count = 1000  # steps
     keep_every: Count | None = None  # steps: these checkpoints are kept for good
     keep_last: Annotated[int, Strict(), Field(ge=2)] = 2  # checkpoints; the one before is what saves you

@@ -10,14 +10,17 @@ and does not import transformers. Optimizer states are no part of it: to go on t
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -52,6 +55,7 @@ def export(
     card: str | None = None,
     *,
     consumed: dict[str, int] | None = None,  # tokens trained on, by language
+    begun_with: Mapping[str, Any] | None = None,  # the model that training began with, as a checkpoint has it
     shard_bytes: int = SHARD_BYTES,
 ) -> Path:
     """Write `model` to the folder `out` and return it. `card` replaces the model card that is made otherwise.
@@ -59,11 +63,12 @@ def export(
     An earlier export at `out` is replaced; anything else there is refused. Raises ConfigError, InputError, RunError.
     """
     given, out = out, out.resolve()  # `.` has no name of its own
+    text = card or model_card(out.name, config, seam_manifest, consumed, begun_with)
     _check_target(out)
     _check_tokenizer(tokenizer_dir, seam_manifest, config)
     _check_finite(model)
+    _sweep(out)
     aside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir(parents=True)
         _write_json(aside / "config.json", transformers_config(config, seam_manifest["special_ids"]))
@@ -71,7 +76,7 @@ def export(
         _write_json(aside / "generation_config.json", _token_ids(seam_manifest["special_ids"]))
         for name in TOKENIZER_FILES:
             shutil.copyfile(tokenizer_dir / name, aside / name)
-        (aside / "README.md").write_text(card or model_card(out.name, config, seam_manifest, consumed), "utf-8")
+        (aside / "README.md").write_text(text, "utf-8")
         _flush(aside)
         _put_in_place(aside, out)
     except (OSError, SafetensorError) as e:
@@ -91,7 +96,10 @@ def load_transformers(folder: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     state = {name.removeprefix(PREFIX): tensor for name, tensor in _read_weights(folder).items()}
     head = state.pop("lm_head.weight", None)
     if head is not None and not torch.equal(head, state.get("word_embeddings.weight", head)):
-        raise InputError(f"{folder}: lm_head.weight differs from the embedding", hint="BLOOM's head is tied: untie it")
+        raise InputError(
+            f"{folder}: lm_head.weight differs from the embedding",
+            hint="BLOOM's head is tied: give a model whose head is its embedding",
+        )
     _check_shapes(folder, config, state)
     return config, state
 
@@ -200,6 +208,14 @@ def _write_weights(state: dict[str, Tensor], folder: Path, shard_bytes: int) -> 
 def _save(tensors: dict[str, Tensor], path: Path) -> None:
     save_file(tensors, path, metadata={"format": "pt"})  # transformers refuses a file without this
     shutil.copymode(path.with_name("config.json"), path)  # safetensors writes files that nobody else may read
+
+
+def _sweep(out: Path) -> None:
+    """Remove what exports to the same place left that were killed."""
+    for left in out.parent.glob(f".{glob.escape(out.name)}.*.tmp"):
+        number = left.name.split(".")[-2]
+        if number.isdigit() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -79,10 +79,10 @@ def _fit(
         for folder in seal.set_aside(run_dir.checkpoints, step):
             say(f"kept for you to look at, and counted no more: {folder}")
         run_dir.prepare(config, seam)
-        run_dir.rewind(step)
+        run_dir.rewind(begin.done)
     set_threads(config.run.threads)
     check_split(shape, config.run.tensor_parallel)
-    state = _fixed_state(config, seam, order, shape)
+    state = _fixed_state(config, seam, order, shape, begin)
     if resume:
         _tell_resume(begin, state, say)
     run = Run(config, run_dir, seam, state, say)
@@ -94,7 +94,7 @@ def _fit(
     data = PackedData(seam, order, config.train.batches(), (step, total), config.run.workers, **asked)
     say(_told_model(config, module.model, trainer.strategy.root_device))
     trainer.callbacks[:0] = callbacks(run)  # type: ignore[attr-defined]  # Lightning sets it from a connector
-    trainer.loggers = [*numbers.loggers(config, step), *loggers]
+    trainer.loggers = [*numbers.loggers(config, begin.done), *loggers]
     with _within_memory(config):
         trainer.fit(module, datamodule=data)
     newest = seal.newest(run_dir.checkpoints, say, read=False)
@@ -168,9 +168,9 @@ def _module(run: Run, order: Order, shape: ModelConfig, begin: Beginning, on_gpu
     return Pretraining(model, config.train, list(order.rows), resume, run.exact_at)
 
 
-def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig) -> dict[str, Any]:
+def _fixed_state(config: Config, seam: Seam, order: Order, shape: ModelConfig, begin: Beginning) -> dict[str, Any]:
     """What every checkpoint of this run says: what it depends on, and how it was computed."""
-    return {
+    return ({"begun_with": begin.origin} if begin.origin else {}) | {
         "config": config.identity(),
         "data": seam.digest,
         "stages": [asdict(stage) for stage in order.stages],

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from pretrain import checkpoint, seal
 from pretrain.errors import ConfigError, InputError
 from pretrain.export import load_bloom
@@ -35,6 +37,16 @@ class Loaded:
     manifest: dict[str, Any] | None  # of the packed corpus; an exported folder has none
     data: Path | None  # where the packed corpus stood
     state: dict[str, Any]  # of the checkpoint; empty for an exported folder
+
+    def tokenizer(self) -> Any:
+        """Raises InputError if there is none that can be read."""
+        file = self.tokenizer_dir / TOKENIZER
+        try:
+            return Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing narrower
+            raise InputError(
+                f"{file} cannot be read: {error}", hint="put the packed corpus's tokenizer.json beside the model"
+            ) from error
 
     def seam(self, given: Path | None, say: Callable[[str], None]) -> Seam:
         """The corpus to score: the one given, or the one it was trained on; says so if it is another one.

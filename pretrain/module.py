@@ -13,6 +13,7 @@ micro-batch only. Never opens a file, never decides when to save.
 from __future__ import annotations
 
 import math
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from pretrain.loss import IGNORE
 from pretrain.model import Bloom, decay_groups
 from pretrain.parallel import (
     DataRanks,
+    check_alike,
     clip_gradients,
     data_ranks,
     distribute,
@@ -81,6 +83,7 @@ class Pretraining(pl.LightningModule):
         self.skipped_steps: list[int] = list(state.get("skipped_steps", []))  # that are known
         tokens = state.get("tokens_by_language", {})
         self.tokens_by_language = {x: int(tokens.get(x, 0)) for x in languages}  # of the last step that is known
+        self.tokens_by_language |= tokens  # also of languages that this corpus has not, and another run's had
 
     @property
     def ranks(self) -> DataRanks:
@@ -103,7 +106,11 @@ class Pretraining(pl.LightningModule):
         skips = self.settings.skips
         self._guard = Guard(skips.window, skips.sigma, self.device)
         if self._resume is not None and "guard" in self._resume.state:
-            self._guard.window = checkpoint.guard_window(self._resume.state["guard"])
+            window = checkpoint.guard_window(self._resume.state["guard"])
+            if window.shape == self._guard.window.shape:  # a branch may want another: it begins empty
+                self._guard.window = window
+        begun = f"{self.step} {self._resume.state if self._resume else None}"
+        check_alike(zlib.crc32(begun.encode()), "the checkpoint to begin with", self.device)
         self._resume = None  # its tensors are in the optimizer now
         tokens = torch.tensor([self.tokens_by_language[x] for x in self.languages], dtype=torch.int64)
         self._consumed = tokens.to(self.device)  # (K,)
@@ -186,7 +193,8 @@ class Pretraining(pl.LightningModule):
         landed = []
         while len(self._flights) > late:
             result = self._flights.popleft().land(self.languages)
-            self.tokens_by_language = result.tokens_by_language
+            self.tokens_by_language = self.tokens_by_language | result.tokens_by_language
+            result = replace(result, tokens_by_language=self.tokens_by_language)
             if result.skipped:
                 self.skipped_steps.append(result.step)
             landed.append(result)

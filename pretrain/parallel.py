@@ -168,6 +168,19 @@ def all_or_none(what: str) -> Iterator[None]:
         raise RunError(f"{what} failed in another process of this run", hint="its message stands above or below this")
 
 
+def check_alike(value: int, what: str, device: torch.device) -> None:
+    """Raises RunError in all processes if they do not have the same `value`."""
+    if not torch.distributed.is_initialized():
+        return
+    ends = torch.tensor([value, -value], device=device)
+    torch.distributed.all_reduce(ends, torch.distributed.ReduceOp.MAX)
+    if ends[0] != -ends[1]:
+        raise RunError(
+            f"{what} is not the same in all processes of this run",
+            hint="let no other run write there meanwhile; where folders are shared by network, run again in a minute",
+        )
+
+
 def _all(well: bool) -> bool:
     if not torch.distributed.is_initialized():
         return well

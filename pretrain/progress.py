@@ -1,6 +1,6 @@
 """How fast it goes and how long it takes: a bar where there is a terminal, lines where there is none.
 
-    StepResult  ->  "step 40/400  loss 5.123  lr 4.00e-03  52,100 tokens/s  MFU 41.3%  0:12:30 left  2 skipped",
+    StepResult  ->  "step 40/400  loss 5.123  lr 4.00e-03  52,100 tokens/s  MFU 41.3%  2 skipped  12:30 left",
                     and a line in speed.jsonl
 
 All that the clock and the memory say is here, and goes to a file of its own. Only rank 0 speaks. Seconds are those of
@@ -119,7 +119,13 @@ class Tell(StepCallback):
         step = f"step {result.step}/{self.run.total_steps}  loss {result.loss:.3f}  lr {result.lr:.2e}"
         self.run.say(f"{step}  {speed}  {_clock(pace.left)} left")
 
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        self._stop()  # Lightning tears nothing down then, and the bar hides the cursor
+
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -19,7 +19,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +72,7 @@ class RunDir:
             seal.write_text(self.path / "data.json", json.dumps(seam.manifest, ensure_ascii=False))
             for name in ("tokenizer.json", "tokenizer_config.json"):
                 if (seam.folder / name).is_file():
-                    shutil.copyfile(seam.folder / name, self.path / name)
+                    seal.copy(seam.folder / name, self.path / name)
 
     def about(self) -> dict[str, Any]:
         """run.json. Raises ConfigError if there is no such folder, InputError if it is no run's."""

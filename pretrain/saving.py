@@ -48,7 +48,13 @@ class Checkpointing(StepCallback):
             elif self._aside and trainer.world_size == 1:  # among many an error waits until all are asked
                 self._aside.check()
             looked = True
+        except KeyboardInterrupt:
+            due = False  # a second Ctrl-C: stop at once
+            raise
         finally:
+            if due and not looked and result.step == self.run.total_steps:
+                run = self.run.dir.path
+                self.run.say(f"trained to the end, but the last look failed; `pretrain eval {run}` looks again")
             if due and (looked or not is_distributed(module.model)):  # to gather a model all must be well
                 with all_or_none("saving"):
                     self._save(module, trainer.is_global_zero)
@@ -88,7 +94,10 @@ class Checkpointing(StepCallback):
     def _write(self, tensors: checkpoint.Tensors, state: dict[str, Any]) -> None:
         run, train = self.run.dir, self.run.config.train
         checkpoint.write(run.checkpoints, tensors, state)
-        seal.prune(run.checkpoints, train.keep_last, train.keep_every)
+        try:
+            seal.prune(run.checkpoints, train.keep_last, train.keep_every)
+        except OSError as error:  # what is too many is no reason to stop: the next checkpoint tries again
+            self.run.say(f"an old checkpoint could not be removed: {error}")
         try:
             self._draw(run)
         except (OSError, ValueError, KeyError) as error:  # a picture is no reason to stop
@@ -122,6 +131,8 @@ class Signals(pl.Callback):
             signal.signal(number, handle)
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
+        if isinstance(exception, KeyboardInterrupt):
+            self._say("stopped at once: what was learned since the last checkpoint is lost")
         self._restore()  # Lightning tears nothing down then
 
     def teardown(self, trainer: pl.Trainer, module: pl.LightningModule, stage: str) -> None:

@@ -142,6 +142,15 @@ def write_text(path: Path, text: str) -> None:
     aside.replace(path)
 
 
+def copy(source: Path, path: Path) -> None:
+    """Put a copy of a small file in place as a whole."""
+    aside = path.with_name(f"{_ASIDE}{path.name}")
+    shutil.copyfile(source, aside)
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
 def _seal(folder: Path) -> None:
     files = {}
     for path in sorted(folder.iterdir()):
@@ -186,7 +195,7 @@ def _remove(folder: Path) -> None:
         gone = folder.with_name(f"{_ASIDE}gone-{folder.name}")
         shutil.rmtree(gone, ignore_errors=True)
         folder.rename(gone)
-        shutil.rmtree(gone)
+        shutil.rmtree(gone, ignore_errors=True)  # what somebody still reads over a network goes the next time
 
 
 def _flush_folder(folder: Path) -> None:

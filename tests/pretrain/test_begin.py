@@ -113,6 +113,51 @@ def test_a_model_of_another_tokenizer_is_refused(finished, packed, tmp_path):
         run(tmp_path / "r", other, finished.dir)
 
 
+def test_a_checkpoint_outside_of_its_run_is_taken_for_its_own_corpus_only(finished, packed, tmp_path):
+    alone = shutil.copytree(finished.dir / "ckpt/step_000010", tmp_path / "somewhere/kept")
+    run(tmp_path / "r", packed, alone, steps=11)
+    other = builder.build(tmp_path / "packed", {"en": 30})
+    with pytest.raises(InputError, match="nothing tells which tokenizer"):
+        run(tmp_path / "r2", other, alone, steps=11)
+
+
+def test_the_window_of_another_guard_begins_empty(finished, packed, tmp_path):
+    settings = builder.config(tmp_path / "r", packed, begin_with=str(finished.dir), steps=14, skips={"window": 8})
+    assert fit(Config.model_validate(settings), lambda _: None).done
+
+
+def test_what_was_read_in_languages_that_this_corpus_lacks_still_counts(finished, packed, tmp_path):
+    other = builder.build(tmp_path / "packed", {"en": 30})
+    run(tmp_path / "r", other, finished.dir, steps=14)
+    before, after = (
+        json.loads((folder / step / "state.json").read_text())["tokens_by_language"]
+        for folder, step in ((finished.dir / "ckpt", "step_000012"), (tmp_path / "r/ckpt", "step_000014"))
+    )
+    assert after["sw"] == before["sw"] > 0 and after["py"] == before["py"] > 0 and after["en"] > before["en"]
+    assert lines(tmp_path / "r")[-1]["tokens"] == sum(after.values())
+
+
+def test_what_a_model_began_with_is_on_record_and_in_its_card(finished, pretrain, packed, tmp_path):
+    pretrain("export", finished.dir, "--out", tmp_path / "first")
+    run(tmp_path / "a", packed, tmp_path / "first", steps=2)
+    run(tmp_path / "b", packed, tmp_path / "a", steps=3)
+    run(tmp_path / "b", packed, tmp_path / "a", steps=4, decay_samples=12)  # goes on: the record stays
+    origin = json.loads((tmp_path / "b/ckpt/step_000004/state.json").read_text())["begun_with"]
+    assert (origin["step"], origin["path"], origin["before"]["step"]) == (2, str(tmp_path / "a"), None)
+    pretrain("export", tmp_path / "b", "--out", tmp_path / "second")
+    card = (tmp_path / "second/README.md").read_text()
+    assert f"another run's checkpoint, `{tmp_path}/a` (step 2, {origin['sha256'][:16]})" in card
+    assert f"began with the weights of `{tmp_path}/first` (model.safetensors " in card
+    assert "began with" not in (tmp_path / "first/README.md").read_text()
+
+
+def test_lines_of_an_attempt_that_left_no_checkpoint_are_forgotten(finished, packed, tmp_path):
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r/metrics.jsonl").write_text('{"step": 9, "loss": 1.0}\n{"step": 11, "loss": 1.0}\n')
+    run(tmp_path / "r", packed, finished.dir / "ckpt/step_000010")
+    assert [line["step"] for line in lines(tmp_path / "r")] == [11, 12]
+
+
 def test_what_is_no_model_is_told(packed, tmp_path):
     with pytest.raises(ConfigError, match="none does not exist"):
         run(tmp_path / "r", packed, tmp_path / "none")

@@ -2,10 +2,12 @@
 
 import json
 import math
+import os
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pytest
 import yaml
 from safetensors.torch import load_file, save_file
 
@@ -177,6 +179,27 @@ def test_eval_of_a_checkpoint_is_that_of_its_run(finished, pretrain):
 def test_generate_is_the_same_for_the_same_seed(finished, pretrain):
     texts = [pretrain("generate", finished.dir, "all ", "--tokens", 20, "--seed", seed)[1] for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2] and texts[0].startswith("all ")
+
+
+def test_a_model_without_a_tokenizer_says_so(finished, pretrain, tmp_path):
+    shutil.copytree(finished.dir, tmp_path / "r")
+    (tmp_path / "r/tokenizer.json").write_text("{")
+    code, _, err = pretrain("generate", tmp_path / "r", "all ")
+    assert code == 1 and "tokenizer.json cannot be read" in err
+
+
+@pytest.mark.parametrize("number", ["LOCAL_RANK", "SLURM_PROCID"])
+def test_only_the_first_process_tells_how_it_ended(finished, pretrain, monkeypatch, number):
+    monkeypatch.setenv(number, "1")
+    assert pretrain("fit", finished.config) == (0, "", "")
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next(finished, pretrain, tmp_path):
+    left = [tmp_path / f".export.{number}.tmp" for number in (1 << 29, os.getppid())]
+    for folder in left:
+        folder.mkdir()
+    pretrain("export", finished.dir, "--out", tmp_path / "export")
+    assert [folder.exists() for folder in left] == [False, True]  # another process may be at work in the second
 
 
 def test_an_exported_folder_speaks_and_scores_as_the_run_does(finished, pretrain, tmp_path, packed):

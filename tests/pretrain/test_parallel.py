@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pretrain.errors import ConfigError, RunError
 from pretrain.model import Bloom, ModelConfig
-from pretrain.parallel import all_or_none, check_split, distribute
+from pretrain.parallel import all_or_none, check_alike, check_split, distribute
 from tests.pretrain import seam as builder
 
 KINDS = {
@@ -142,10 +142,15 @@ def fails_in_one(rank, port, told):
                 raise OSError(28, "No space left on device")
     except (OSError, RunError) as error:
         told.put((rank, type(error).__name__))
+    check_alike(7, "this", torch.device("cpu"))
+    try:
+        check_alike(rank, "the checkpoint", torch.device("cpu"))
+    except RunError as error:
+        told.put((rank, error.message))
     torch.distributed.destroy_process_group()
 
 
-def test_where_one_process_fails_none_waits_for_it():
+def test_where_one_process_fails_or_differs_none_waits_for_it():
     context = torch.multiprocessing.get_context("spawn")
     told = context.Queue()
     with socket.socket() as free:
@@ -155,7 +160,9 @@ def test_where_one_process_fails_none_waits_for_it():
     for process in processes:
         process.start()
     try:
-        assert {told.get(timeout=60) for _ in processes} == {(0, "OSError"), (1, "RunError")}
+        differs = "the checkpoint is not the same in all processes of this run"
+        wanted = {(0, "OSError"), (1, "RunError"), (0, differs), (1, differs)}
+        assert {told.get(timeout=60) for _ in wanted} == wanted
     finally:
         for process in processes:
             process.kill()

@@ -1,8 +1,11 @@
 """When a run is saved: beside the training or not, on signals, and what stays of it."""
 
+import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,7 +13,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import pytest
 
-from pretrain import checkpoint, seal
+from pretrain import checkpoint, looks, seal
 from pretrain.aside import Aside
 from pretrain.config import Config
 from pretrain.errors import ConfigError, RunError
@@ -119,6 +122,67 @@ def test_work_beside_is_one_at_a_time_and_its_error_comes_out_once():
     aside.begin(fail)
     aside.finish(told.append)
     assert told == ["the disk is full"] and order == [1, 2]
+
+
+def test_a_process_that_cannot_wait_does_not_wait_for_the_work_beside_it():
+    code = "import time; from pretrain.aside import Aside; Aside().begin(time.sleep, 60)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
+
+
+def test_an_old_checkpoint_that_cannot_be_removed_is_told_and_no_reason_to_stop(packed, tmp_path, monkeypatch):
+    def busy(*_):
+        raise OSError(39, "Directory not empty")
+
+    monkeypatch.setattr(seal, "prune", busy)
+    told = []
+    assert run(tmp_path, packed, told=told).done
+    assert any("an old checkpoint could not be removed" in line for line in told)
+
+
+def test_a_look_that_fails_at_the_end_is_told_with_what_looks_again(packed, tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise RunError("no memory")
+
+    monkeypatch.setattr(looks, "evaluate", fails)
+    told = []
+    with pytest.raises(RunError, match="no memory"):
+        run(tmp_path / "r", packed, told=told, validate_every=None)
+    assert any(f"`pretrain eval {tmp_path}/r` looks again" in line for line in told)
+    assert seal.newest(tmp_path / "r/ckpt", pytest.fail).name == "step_000012"
+
+
+def test_a_second_ctrl_c_saves_nothing_and_gives_the_terminal_back(packed, tmp_path, monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(looks, "evaluate", interrupted)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    told = []
+    with pytest.raises(SystemExit):
+        run(tmp_path / "r", packed, told=told, validate_every=4)
+    assert seal.names(tmp_path / "r/ckpt") == ["step_000002"]  # step 4 was due, and is not there
+    assert any(line.startswith("stopped at once") for line in told)
+    shown = sys.stderr.getvalue()
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") > 0  # the cursor: hidden, shown
+
+
+def test_a_tokenizer_is_copied_whole_or_the_old_one_stays(packed, tmp_path, monkeypatch):
+    run(tmp_path / "r", packed, steps=2, decay_samples=48)
+    before = (tmp_path / "r/tokenizer.json").read_bytes()
+
+    def full(source, target):
+        Path(target).write_bytes(b"{")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(RunError, match="cannot be written"):
+        run(tmp_path / "r", packed, steps=4, decay_samples=48)
+    assert (tmp_path / "r/tokenizer.json").read_bytes() == before
 
 
 def test_checkpoints_of_each_so_many_steps_are_kept_for_good(packed, tmp_path):
