@@ -34,8 +34,8 @@ from pipeline.stages.base import Where
 from pipeline.store.counts import total
 from pipeline.store.files import written_whole
 from pipeline.store.lock import owned
-from pipeline.store.place import remove_folder, sizes
-from pipeline.store.step import faults
+from pipeline.store.place import removal, sizes
+from pipeline.store.step import faults, remove_step
 from pipeline.text.languages import canonical
 from pipeline.trace import trace as trace_document
 from pipeline.units import parse_share, parse_size, say_bytes
@@ -182,7 +182,7 @@ def init(
             hint="put the pattern in quotes, as in --input 'data/*.jsonl.zst'",
         )
     if target.exists():
-        raise InputError(f"{target} is there already", hint="name another file, or remove it first")
+        raise ConfigError(f"{target} is there already", hint="name another file, or remove it first")
     text = adopt(shipped(recipe), inputs, target)
     with TemporaryDirectory() as folder:
         aside = Path(folder) / target.name
@@ -382,10 +382,8 @@ def verify(config: ConfigPath, workdir: Workdir = None, as_json: AsJson = False)
     else:
         for name, sentences in found.items():
             print(f"{name:<48} {'as sealed' if not sentences else '; '.join(sentences)}")
-    if damaged := [str(step.folder) for step in sealed if found[step.folder.name]]:
-        raise InputError(
-            f"{len(damaged)} of {len(sealed)} steps are damaged", hint=f"rm -r {' '.join(damaged)} and run again"
-        )
+    if damaged := [step.folder for step in sealed if found[step.folder.name]]:
+        raise InputError(f"{len(damaged)} of {len(sealed)} steps are damaged", hint=f"{removal(damaged)} and run again")
 
 
 @app.command()
@@ -415,9 +413,9 @@ def prune(
         found = strangers(loaded, used)
         for folder in found:
             size = sum(sizes(folder).values())
-            print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
             if yes:
-                remove_folder(folder)
+                remove_step(folder)
+            print(f"{'removed' if yes else 'unused '}  {folder}  {say_bytes(size)}")
     if found and not yes:
         print(f"nothing was removed: `pipeline prune {config} --yes` removes these {len(found)}", file=sys.stderr)
 

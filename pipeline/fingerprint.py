@@ -6,6 +6,8 @@ Fingerprints(path).of(InputFile) -> sha256 in hex; for a remote file what its st
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fsspec
@@ -15,14 +17,17 @@ from pipeline.errors import InputError, RunError
 from pipeline.sources.base import InputFile
 from pipeline.store.files import read_json, write_json
 
+LONG = 2_000_000_000  # bytes to read: some seconds
 VERSIONS = ("ETag", "etag", "md5Hash", "md5", "sha256", "version_id")  # by which stores name the bytes of a file
 
 
 class Fingerprints:
     """A small memory beside the steps. Losing it costs a reading of the input, nothing else."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        """`say` is told where reading takes long enough to wonder."""
+        self._path, self._say = path, say
+        self._read = 0  # bytes
         self._new = False
         self._known: dict[str, list[object]] = {}
         if path.exists():
@@ -41,6 +46,9 @@ class Fingerprints:
             seen = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
             known = self._known.get(str(path))
             if known is None or known[:3] != seen:
+                if self._read < LONG <= self._read + stat.st_size:
+                    self._say("  reading the input files for their digests: once, unless they change")
+                self._read += stat.st_size
                 self._known[str(path)] = known = [*seen, file_sha256(path)]
                 self._new = True
         except OSError as error:
@@ -49,7 +57,15 @@ class Fingerprints:
             ) from error
         return str(known[3])
 
-    def save(self) -> None:
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Saves what was read meanwhile, also where it was interrupted."""
+        try:
+            yield
+        finally:
+            self._save()
+
+    def _save(self) -> None:
         if not self._new:
             return
         try:

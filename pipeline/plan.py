@@ -11,7 +11,7 @@ says what a change of the config makes again, and what stands already.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -47,21 +47,23 @@ class Planned:
         return self.step.address
 
 
-def plan(config: Config, inputs: Mapping[str, Any] | None = None) -> list[Planned]:
+def plan(
+    config: Config, inputs: Mapping[str, Any] | None = None, say: Callable[[str], None] = lambda _: None
+) -> list[Planned]:
     """All steps of a config, in order. Reads the input files' bytes once for their digests (remembered).
 
     Of a source that `inputs` names no file is looked at: what its input is stands there, as a recipe has it."""
     workdir = config.run.workdir
-    prints = Fingerprints(workdir / ".fingerprints.json")
+    prints = Fingerprints(workdir / ".fingerprints.json", say)
     known = inputs or {}
-    given = [known[source.name] if source.name in known else source.identity(prints.of) for source in config.sources]
-    sources = [_source(*pair, config.shard_size, workdir) for pair in zip(config.sources, given, strict=True)]
-    steps = list(sources)
-    before = [planned.address for planned in sources]
-    for number, stage in enumerate(config.stages, 1):
-        steps.append(_stage(stage, number, before, prints, workdir))
-        before = [steps[-1].address]
-    prints.save()
+    with prints.kept():
+        given = [known[s.name] if s.name in known else s.identity(prints.of) for s in config.sources]
+        sources = [_source(*pair, config.shard_size, workdir) for pair in zip(config.sources, given, strict=True)]
+        steps = list(sources)
+        before = [planned.address for planned in sources]
+        for number, stage in enumerate(config.stages, 1):
+            steps.append(_stage(stage, number, before, prints, workdir))
+            before = [steps[-1].address]
     return steps + _tail(config, len(config.stages) + 1, before)
 
 

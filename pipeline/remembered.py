@@ -127,15 +127,16 @@ def _inputs_now(config: Config, before: Mapping[str, Any]) -> tuple[dict[str, An
     prints = Fingerprints(config.run.workdir / ".fingerprints.json")
     inputs: dict[str, Any] = {}
     notes = []
-    for source in config.sources:
-        try:
-            inputs[source.name] = source.identity(prints.of)
-        except (ConfigError, InputError) as error:
-            if source.name not in before:
-                raise
-            inputs[source.name] = before[source.name]
-            notes.append(f"source {source.name} cannot be read any more ({error.message}): this is about the last run")
-    prints.save()
+    with prints.kept():
+        for source in config.sources:
+            try:
+                inputs[source.name] = source.identity(prints.of)
+            except (ConfigError, InputError) as error:
+                if source.name not in before:
+                    raise
+                inputs[source.name] = before[source.name]
+                gone = f"source {source.name} cannot be read any more ({error.message})"
+                notes.append(f"{gone}: this is about the last run")
     return inputs, notes
 
 

@@ -49,7 +49,7 @@ from pipeline.steps.tokenizer import TokenizerWork
 from pipeline.store.counts import total
 from pipeline.store.files import TEMPORARY, read_table, sweep, write_bytes
 from pipeline.store.lock import Lock, owned
-from pipeline.store.place import is_local
+from pipeline.store.place import is_local, removal
 from pipeline.store.step import Step, faults
 
 TASKS_TOGETHER = 4  # for each worker: sources with fewer tasks in all are read together
@@ -86,7 +86,7 @@ class _Run:
                 more = f", and {len(found) - 1} more files" if len(found) > 1 else ""
                 raise InputError(
                     f"{p.step.folder} is damaged: {found[0]}{more}",
-                    hint=f"rm -r {p.step.folder} and run again: only that step is made again",
+                    hint=f"{removal([p.step.folder])} and run again: only that step is made again",
                 )
 
     def tell_others(self) -> None:
@@ -103,7 +103,7 @@ class _Run:
         stages = [p.settings for p in todo if p.kind in ("row", "corpus")]
         encode = any(p.kind == "encode" for p in todo)
         train = any(p.kind == "tokenizer" and p.settings.path is None for p in todo)
-        pack = any(p.kind == "pack" for p in todo)
+        pack = any(p.kind == "packed" for p in todo)
         if tasks := warm.tasks(stages, encode, self.engine.here, train, pack):
             self.talk.begin("compile kernels, once", len(tasks))
             for _ in self.engine.prepare(tasks):
@@ -297,8 +297,10 @@ def run(config: Config, talk: Talk) -> Result:
         )
     workdir = config.run.workdir
     with owned(workdir) as lock:
-        planned = plan(config)
+        planned = plan(config, say=talk.say)
         tidy(workdir, planned)
+        if any(p.kind == "packed" for p in planned):
+            _check_link(workdir / PACKED)
         engine = _engine(config)
         try:
             this = _Run(config, talk, engine, planned, lock)
@@ -336,6 +338,15 @@ def _engine(config: Config) -> Engine:
     from pipeline.engine.ray import RayEngine  # only where it is asked for: Ray need not be installed
 
     return RayEngine(settings.address, settings.worker_count, settings.memory_bytes, settings.workdir)
+
+
+def _check_link(link: Path) -> None:
+    """Raises InputError where a folder stands in the link's place, as copying with `-L` or an archive leaves it."""
+    if is_local(link) and link.is_dir() and not link.is_symlink():
+        raise InputError(
+            f"{link} is a folder, where the link to the packed rows belongs",
+            hint=f"{removal([link])} if its rows stand in a folder beside it, or rename it; then run again",
+        )
 
 
 def _link(workdir: Path, packed: Step | None) -> Path | None:

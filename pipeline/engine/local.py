@@ -69,6 +69,8 @@ class LocalEngine:
         waiting = iter(tasks)
         running: dict[Future[dict[str, Any]], Task] = {}
         try:
+            if self._pool is not None and at_once > self._size:
+                self.close()  # tasks before these needed more memory each, and left fewer workers
             pool = self._pool = self._pool or self._start(size)
             while True:
                 for task in waiting:

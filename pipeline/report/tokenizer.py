@@ -25,6 +25,7 @@ from pipeline.steps.source import shards_of
 from pipeline.steps.tokenizer import tokenizer_of
 from pipeline.store.files import read_table
 from pipeline.store.layers import Shard, read_shard
+from pipeline.store.place import removal
 from pipeline.store.step import Step
 from pipeline.tokenizer import special_ids
 from pipeline.vocabulary import KINDS, Vocabulary, spelled
@@ -113,7 +114,7 @@ def _add(dense: np.ndarray, ids: np.ndarray, path: Path, encode: Step) -> None:
         raise InputError(
             f"{path} holds the token id {largest if largest >= len(dense) else ids.min():,}, and the tokenizer has "
             f"{len(dense):,} tokens",
-            hint=f"rm -r {encode.folder} and run again: that step is made again",
+            hint=f"{removal([encode.folder])} and run again: that step is made again",
         )
     if len(ids) * FEWER > len(dense):
         dense += np.bincount(ids, minlength=len(dense))

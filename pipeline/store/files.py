@@ -24,9 +24,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import InputError, RunError
+from pipeline.errors import InputError, RunError, SeedbedError
 from pipeline.store.nearby import nearby
-from pipeline.store.place import is_local, make_folder, store_of
+from pipeline.store.place import is_local, make_folder, remote_errors, store_of
 
 TEMPORARY = ".tmp-"
 
@@ -58,9 +58,28 @@ def written_whole(path: Path, flush: bool = True) -> Iterator[Path]:
                 f"the disk is full: cannot write {path}: {error.strerror}",
                 hint="free some space (`pipeline prune` removes old steps) and run again: finished shards stay",
             ) from error
+        if not is_local(path):
+            raise _store_failed("write", path, error) from error
         raise
+    except remote_errors() as error:  # of S3's package: no OSError
+        raise _store_failed("write", path, error) from error
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _store_failed(deed: str, path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"cannot {deed} {path}: {error}",
+        hint="check the disk or the store, and credentials that may have run out; then run again: finished shards stay",
+    )
+
+
+def _unreadable(path: Path, error: Exception, damaged: str) -> SeedbedError:
+    """A file that is gone or torn, which has to be made again; or a disk or store that does not give it."""
+    away = isinstance(error, remote_errors()) and not isinstance(error, FileNotFoundError)
+    if away and getattr(error, "errno", 0) is not None:  # Arrow's errors about what stands in a file have no number
+        return _store_failed("read", path, error)
+    return InputError(f"cannot read {path}: {error}", hint=damaged)
 
 
 def _aside(path: Path) -> Path:
@@ -132,17 +151,17 @@ def write_file(path: Path, write: Callable[[Path], None], rows: int = 0) -> File
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Memory-maps an Arrow IPC stream: no byte is read before it is used. Raises InputError if damaged or gone.
+    """Memory-maps an Arrow IPC stream: no byte is read before it is used.
+
+    Raises InputError if it is damaged or gone, RunError where the disk or the store does not give it.
 
     With `columns` only these are there; those that are compressed are not unpacked for nothing."""
     try:
         with pa.memory_map(str(nearby(path))) as source:
             return pa.ipc.open_stream(source, options=_options(source, columns)).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"cannot read {path}: {error}",
-            hint="`pipeline verify CONFIG` tells which steps are damaged; delete those and run again",
-        ) from error
+    except (pa.ArrowInvalid, *remote_errors()) as error:
+        damaged = "`pipeline verify CONFIG` tells which steps are damaged; delete those and run again"
+        raise _unreadable(path, error, damaged) from error
 
 
 def _options(source: pa.NativeFile, columns: Sequence[str] | None) -> pa.ipc.IpcReadOptions:
@@ -167,11 +186,14 @@ def legible(what: str) -> Iterator[None]:
 
 
 def read_json(path: Path) -> Any:
-    """Reads JSON that we wrote. Raises InputError where it is damaged or gone."""
+    """Reads JSON that we wrote. Raises InputError where it is damaged or gone, RunError where it cannot be had."""
+    again = "delete the folder it stands in and run again"
     try:
         return json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {error}", hint="delete the folder it stands in and run again") from error
+    except ValueError as error:
+        raise InputError(f"cannot read {path}: {error}", hint=again) from error
+    except remote_errors() as error:
+        raise _unreadable(path, error, again) from error
 
 
 def sweep(folder: Path) -> None:

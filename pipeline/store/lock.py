@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -142,8 +142,9 @@ class ObjectLock(Lock):
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
-        if (self._read() or {}).get("owner") == self._mine["owner"]:
-            self._store[0].rm_file(self._store[1])
+        with suppress(*remote_errors()):  # the store may be why the run ended; its lock runs out by itself
+            if (self._read() or {}).get("owner") == self._mine["owner"]:
+                self._store[0].rm_file(self._store[1])
 
     def _put(self, mode: str) -> None:
         content = json.dumps({**self._mine, "alive": time.time()}, indent=1).encode()

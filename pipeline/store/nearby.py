@@ -10,6 +10,7 @@ anything that is not on the store as well.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import tempfile
@@ -48,6 +49,8 @@ def nearby(path: Path) -> Path:
 
 def _bring(path: Path, here: Path, size: int) -> None:
     here.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if here.parent.stat().st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, "it belongs to another user; name a folder with SEEDBED_NEARBY", here.parent)
     _make_room(here.parent, size)
     store, name = store_of(path)
     aside = here.parent / f"{here.name}-{secrets.token_hex(6)}"

@@ -10,9 +10,10 @@ in this folder's files and nowhere else. A listing of an object store is never r
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -74,6 +75,13 @@ def remove_folder(path: Path) -> None:
     store, name = store_of(path)
     if found := store.find(name):
         store.rm(found)
+
+
+def removal(folders: Sequence[Path]) -> str:
+    """How to remove these, for a hint that will be pasted."""
+    if all(map(is_local, folders)):
+        return shlex.join(["rm", "-r", *map(str, folders)])
+    return f"remove {', '.join(map(str, folders))}"
 
 
 def sizes(folder: Path) -> dict[str, int]:

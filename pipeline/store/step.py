@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.digest import digest, file_sha256
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RunError
 from pipeline.store.files import FileInfo, read_json, write_json, written_whole
-from pipeline.store.place import is_local, remove_folder, sizes
+from pipeline.store.place import is_local, remote_errors, remove_folder, sizes
 from pipeline.store.seen import Seen
 
 FORMAT, FORMAT_VERSION = "seedbed-step", 1
@@ -118,6 +118,18 @@ class Step:
                 hint="upgrade seedbed, or use another workdir",
             )
         return manifest
+
+
+def remove_step(folder: Path) -> None:
+    """Removes a step, its seal first: half of one would else be taken for damaged. Raises RunError where it cannot."""
+    try:
+        (folder / MANIFEST).unlink(missing_ok=True)
+        remove_folder(folder)
+        left = is_local(folder) and folder.exists()
+    except remote_errors() as error:
+        raise RunError(f"{folder} cannot be removed: {error}", hint="check what you may do there") from error
+    if left:
+        raise RunError(f"{folder} cannot be removed whole", hint="check its permissions, and who has files of it open")
 
 
 def watched(folder: Path) -> Step:

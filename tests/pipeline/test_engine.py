@@ -85,6 +85,20 @@ def test_idle_workers_leave_when_a_task_needs_their_memory():
     assert not [pid for pid in workers if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
 
 
+def test_the_pool_grows_again_for_tasks_of_which_more_fit():
+    engine = LocalEngine(4, 5 * WORKER_BASE + 2 * GB)
+
+    def workers(memory):
+        tasks = [Task("tests.pipeline.engine_tasks:double", {"x": x, "nap": 0.5}, memory=memory) for x in range(8)]
+        return {r["pid"] for _, r in engine.run(tasks)}
+
+    try:
+        few, many, same = workers(GB), workers(0), workers(GB)
+    finally:
+        engine.close()
+    assert (len(few), len(many), len(same)) == (2, 4, 2)
+
+
 def test_workers_have_one_thread_each(engine):
     tasks = [Task("tests.pipeline.engine_tasks:threads", {}), Task("tests.pipeline.engine_tasks:threads", {})]
     assert all(r["arrow"] == 1 and r["rayon"] == "1" for _, r in engine.run(tasks))

@@ -13,9 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import fingerprint
 from pipeline.errors import InputError, RunError
+from pipeline.plan import plan
 from pipeline.progress import Lines
 from pipeline.run import run
+from pipeline.steps import warm
 from pipeline.steps.source import SourceWork
 from pipeline.store.lock import owned
 from pipeline.trace import trace
@@ -111,6 +114,55 @@ def test_a_file_of_a_finished_step_that_is_gone_or_cut_off_is_told_and_its_step_
     shutil.rmtree(folder)
     again = go(made)
     assert again.made == [folder.name] and sealed(again) == whole
+
+
+def test_a_folder_in_the_place_of_the_link_is_told_before_the_work(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", [f"some text, number {i}" for i in range(50)])
+    made = config(tmp_path, stages=["normalize"], tokenizer={"vocab_size": 300}, pack={"seq_len": 16})
+    go(made)
+    link = made.run.workdir / "packed"
+    rows = link.resolve()
+    link.unlink()
+    shutil.copytree(rows, link)
+    with pytest.raises(InputError, match=r"packed is a folder") as caught:
+        go(made)
+    assert f"rm -r {link} if" in caught.value.hint
+    shutil.rmtree(link)
+    assert go(made).made == [] and link.is_symlink()
+
+
+def test_digests_read_before_an_interruption_are_kept_and_long_reading_is_told(tmp_path, monkeypatch):
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for file in files:
+        write_jsonl(file, ["some text"])
+    monkeypatch.setattr(fingerprint, "LONG", 1)
+    read, told = [], []
+
+    def reads(path):
+        if len(read) == 1:
+            raise KeyboardInterrupt
+        read.append(path)
+        return "0" * 64
+
+    monkeypatch.setattr(fingerprint, "file_sha256", reads)
+    with pytest.raises(KeyboardInterrupt):
+        plan(config(tmp_path), say=told.append)
+    read[:] = []
+    monkeypatch.setattr(fingerprint, "file_sha256", lambda path: read.append(path) or "0" * 64)
+    plan(config(tmp_path))
+    assert read == files[1:] and len(told) == 1 and "for their digests" in told[0]
+
+
+def test_what_packing_needs_is_compiled_with_the_rest(tmp_path, monkeypatch):
+    write_jsonl(tmp_path / "a.jsonl", [f"some text, number {i}" for i in range(50)])
+    asked = []
+    monkeypatch.setattr(warm, "tasks", lambda *wanted: asked.append(wanted) or [])
+    made = config(tmp_path, stages=["normalize"], tokenizer={"vocab_size": 300}, pack={"seq_len": 16})
+    go(made)
+    go(made)
+    (stages, *others), again = asked
+    assert [stage.name for stage in stages] == ["normalize"] and others == [True] * 4  # encode, here, train, pack
+    assert again == ([], False, True, False, False)
 
 
 def test_broken_records_of_one_archive_are_records_not_files(tmp_path):

@@ -310,6 +310,18 @@ def until(true, seconds: float = 10) -> None:
         time.sleep(0.02)
 
 
+def test_a_store_that_fails_in_the_midst_is_a_sentence_and_its_lock_no_second_error(remote, monkeypatch):
+    def expired(*_, **__):
+        raise PermissionError(13, "the token has expired")
+
+    folder = place(remote)
+    store, _ = store_of(folder)
+    with pytest.raises(RunError, match=r"cannot write .*expired"), owned(folder):
+        for name in ("put_file", "cat_file", "rm_file"):
+            monkeypatch.setattr(store, name, expired)
+        write_json(folder / "x.json", {})
+
+
 def test_a_bucket_that_is_not_there_is_told(bucket, tmp_path):
     corpus(tmp_path, 4)
     with pytest.raises(RunError, match="cannot write") as caught:

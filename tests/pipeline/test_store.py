@@ -1,5 +1,6 @@
 """Files are there whole or not at all; layers lie over each other; a seal notices any change."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import pytest
 from pipeline.digest import address, canonical, coin
 from pipeline.document import DOCUMENT
 from pipeline.errors import InputError, RunError
+from pipeline.store import files
 from pipeline.store.counts import add_kept, count_kept
-from pipeline.store.files import read_table, sweep, write_file, write_table
+from pipeline.store.files import read_json, read_table, sweep, write_file, write_table
 from pipeline.store.layers import DOC, Shard, overlay, read_shard
 from pipeline.store.lock import owned
 from pipeline.store.numbered import NumberedRows
-from pipeline.store.step import Step, faults
+from pipeline.store.place import place, removal
+from pipeline.store.step import Step, faults, remove_step
 
 
 def table(texts: list[str], lang: str = "en") -> pa.Table:
@@ -65,6 +68,47 @@ def test_a_full_disk_is_told_with_what_to_do(tmp_path):
     with pytest.raises(RunError, match="disk is full"):
         write_file(tmp_path / "x", fill)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("read", [read_table, read_json])
+def test_a_disk_that_does_not_give_a_file_is_no_reason_to_delete_it(tmp_path, monkeypatch, read):
+    (tmp_path / "x").write_bytes(b"{}")
+
+    def away(*_, **__):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "nearby", away)
+    monkeypatch.setattr(Path, "read_text", away)
+    with pytest.raises(RunError, match="Input/output error") as caught:
+        read(tmp_path / "x")
+    assert "delete" not in caught.value.hint
+
+
+def test_what_is_gone_or_torn_is_to_be_made_again(tmp_path):
+    (tmp_path / "torn").write_bytes(b"{")
+    for read, name in ((read_table, "torn"), (read_table, "gone"), (read_json, "torn"), (read_json, "gone")):
+        with pytest.raises(InputError, match=name) as caught:
+            read(tmp_path / name)
+        assert "run again" in caught.value.hint
+
+
+def test_how_to_remove_is_quoted_for_a_shell_and_no_command_for_a_store(tmp_path):
+    assert removal([Path("runs/my corpus/a"), Path("b")]) == "rm -r 'runs/my corpus/a' b"
+    pytest.importorskip("upath")
+    assert removal([place("memory://runs/a")]) == "remove memory://runs/a"
+
+
+def test_a_step_loses_its_seal_first_and_what_cannot_be_removed_is_told(tmp_path, monkeypatch):
+    step = tmp_path / "step"
+    (step / "layers").mkdir(parents=True)
+    (step / "manifest.json").write_text("{}")
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(RunError, match="cannot be removed whole"):
+        remove_step(step)
+    assert not (step / "manifest.json").exists()
+    monkeypatch.undo()
+    remove_step(step)
+    assert not step.exists()
 
 
 def test_sweep_removes_what_a_killed_run_left(tmp_path):
