@@ -146,16 +146,18 @@ class _Room:
         self._product = None if self._wide or dtype == torch.float32 else torch.empty_like(weight)  # (V, C)
         # a CPU makes an fp32 copy of what it adds to fp32: of some rows at a time, or each page of it is new memory
         self._at_once = max(1, (1 << 20) // weight.shape[1]) if weight.device.type == "cpu" else weight.shape[0]
-        self.gradient = self._gradient if reuse else _compiled_gradient()
 
-    def logits(self, x: Tensor, weight: Tensor) -> Tensor:
-        return x @ weight.T if self._logits is None else torch.mm(x, weight.T, out=self._logits[: len(x)])
-
-    def _gradient(self, logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+    def gradient(self, logits: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_gradient` gives them."""
+        if self._logits is None:
+            return _compiled_gradient()(logits, targets, z_loss)
         if self._fp32 is None:
             return _gradient(logits, targets, z_loss, self._part)
         losses, scale, gradient = _gradient(logits, targets, z_loss, self._part, self._fp32[: len(targets)])
         return losses, scale, logits.copy_(gradient)
+
+    def logits(self, x: Tensor, weight: Tensor) -> Tensor:
+        return x @ weight.T if self._logits is None else torch.mm(x, weight.T, out=self._logits[: len(x)])
 
     def add_product(self, total: Tensor, a: Tensor, b: Tensor) -> None:
         """total += a @ b, where total is fp32 whatever a and b are."""

@@ -1,5 +1,6 @@
 """The chunked loss and its gradients equal torch's, whatever the chunk, and the logits are never held whole."""
 
+import gc
 import math
 from itertools import accumulate
 
@@ -123,6 +124,28 @@ class Largest(torch.utils._python_dispatch.TorchDispatchMode):
         if isinstance(out, torch.Tensor):
             self.elements = max(self.elements, out.numel())
         return out
+
+
+def live() -> int:
+    """Bytes of all tensors that Python knows."""
+    tensors = [it for it in gc.get_objects() if type(it) in (torch.Tensor, torch.nn.Parameter)]
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nothing_of_a_chunk_waits_for_the_garbage_collector(dtype):
+    x, w, y = inputs(64, 8, 500)
+    gc.collect()
+    gc.disable()
+    try:
+        before = live()
+        for _ in range(3):
+            with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+                chunked_cross_entropy(x, w, y, 16).backward()
+                token_cross_entropy(x, w, y, 16)
+        assert live() - before <= 4 * (x.numel() + w.numel())  # their gradients; a chunk is more
+    finally:
+        gc.enable()
 
 
 def test_the_logits_are_never_held_whole():
