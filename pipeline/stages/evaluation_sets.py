@@ -45,8 +45,7 @@ class EvaluationSet(BaseModel):
         if not isinstance(value, dict) or isinstance(value.get("source"), Source):
             return value
         value = dict(value)
-        fields = value.pop("fields", ())
-        fields = (fields,) if isinstance(fields, str) else tuple(fields)
+        fields = _names(value.pop("fields", ()))
         ((kind, settings),) = value.items() if len(value) == 1 else ((None, None),)
         if kind not in SOURCES or not isinstance(settings, dict):
             kinds = ", ".join(sorted(SOURCES))
@@ -105,6 +104,13 @@ class EvaluationSet(BaseModel):
                 )
             parts += _strings(holder[last])
         return "\n".join(parts)
+
+
+def _names(fields: Any) -> tuple[str, ...]:
+    names = [fields] if isinstance(fields, str) else fields
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"fields: {fields!r} is neither a name nor a list of names: [premise, hypothesis]")
+    return tuple(names)
 
 
 def _source(kind: str, settings: dict[str, Any], fields: tuple[str, ...]) -> Source:
