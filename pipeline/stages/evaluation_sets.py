@@ -27,7 +27,6 @@ from pipeline.sources.base import Bad, InputFile, Record, Source
 from pipeline.sources.jsonl import look
 from pipeline.text.contamination import Index, Rule, index_of
 
-PLACE = {"path", "priority", "lang"}  # of a source: what does not change the items
 MOST_ITEMS = 2**31 - 1  # what an index can number
 
 
@@ -74,7 +73,8 @@ class EvaluationSet(BaseModel):
 
     def parameters(self) -> dict[str, Any]:
         """What stands in a recipe beside the digests of the files."""
-        settings = self.source.model_dump(mode="json", exclude=PLACE)
+        unmoved = {*self.source.place, "lang"}  # what does not change the items
+        settings = self.source.model_dump(mode="json", exclude=unmoved)
         return {"type": self.source.type, "version": self.source.version, **settings, "fields": list(self.fields)}
 
     def items(self) -> Iterator[tuple[str, str | bytes]]:

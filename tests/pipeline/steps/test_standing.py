@@ -268,6 +268,17 @@ def test_workers_and_backward_folders_change_no_byte_of_an_index_nor_of_what_goe
     assert sum("/index/" in name for name in found[0]) > 3
 
 
+def test_bands_that_follow_from_another_threshold_are_refused_and_those_that_are_written_out_fit(tmp_path):
+    both = corpora(tmp_path / "in", a=[like(1)], b=[like(1), like(2)])
+    run(tmp_path, both[:1], {"dedup_near": {"threshold": 0.8, "keep_index": True}}, "old")
+    other = {"threshold": 0.85, "against": str(tmp_path / "old")}
+    with pytest.raises(ConfigError, match="bands 16 there") as told:
+        run(tmp_path, both[1:], {"dedup_near": other}, "new")
+    assert "write them out here, `bands: 16, rows: 8`" in told.value.hint
+    step = run(tmp_path, both[1:], {"dedup_near": {**other, "bands": 16, "rows": 8}}, "new")
+    assert twins(step) == {"b 0": "a 0"}
+
+
 @pytest.mark.parametrize(
     ("kept", "against", "told"),
     [
