@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from pipeline.errors import ConfigError
 from pipeline.sources import SOURCES
 from pipeline.sources.jsonl import Jsonl
+from pipeline.sources.listing import LANG
 from pipeline.sources.look import look
 from pipeline.yamlsafe import load, parse, spelled
 
@@ -55,13 +56,7 @@ def adopt(recipe: Path, inputs: Sequence[str], target: Path) -> str:
     `target`. Raises ConfigError for a recipe that is no config, or none that can be rewritten by blocks, and for files
     whose kind cannot be told."""
     before = load(recipe)  # refuses what is no config, before anything is made of it
-    sources: list[dict[str, Any]] = []
-    names: list[str] = []
-    for given in inputs:
-        kind, pattern = _kind(given)
-        names.append(_name(pattern, names))
-        settings = {"name": names[-1], "path": pattern, **_kept(before, kind)}
-        sources.append({kind: settings | _text_field(settings) if kind == "jsonl" else settings})
+    sources = _sources(before, inputs)
     run = {"workdir": f"runs/{target.stem}"}
     lines = [f"  - {kind}: {spelled(settings)}\n" for source in sources for kind, settings in source.items()]
     blocks = {"sources": "sources:\n" + "".join(lines), "run": f"run: {spelled(run)}\n"}
@@ -74,12 +69,25 @@ def adopt(recipe: Path, inputs: Sequence[str], target: Path) -> str:
     return text
 
 
-def _kept(recipe: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """The settings of a recipe's source of this kind, if it has but one."""
+def _sources(recipe: Mapping[str, Any], inputs: Sequence[str]) -> list[dict[str, Any]]:
+    """An entry of `sources:` for each input."""
+    sources: list[dict[str, Any]] = []
+    names: list[str] = []
+    for given in inputs:
+        kind, pattern = _kind(given)
+        names.append(_name(pattern, names))
+        settings = {"name": names[-1], "path": pattern, **_kept(recipe, kind, pattern)}
+        sources.append({kind: settings | _text_field(settings) if kind == "jsonl" else settings})
+    return sources
+
+
+def _kept(recipe: Mapping[str, Any], kind: str, pattern: str) -> dict[str, Any]:
+    """The settings of a recipe's source of this kind, if it has but one, as far as they may be those of new files."""
     items = recipe.get("sources")
     found = [one[kind] for one in items if isinstance(one, dict) and kind in one] if isinstance(items, list) else []
     own = found[0] if len(found) == 1 and isinstance(found[0], dict) else {}
-    return {name: value for name, value in own.items() if name not in NOT_KEPT}
+    told = {"lang"} if LANG in pattern else set()  # a setting would go before what the path says
+    return {name: value for name, value in own.items() if name not in told.union(NOT_KEPT)}
 
 
 def _text_field(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -65,6 +65,12 @@ def test_settings_of_one_source_are_kept_and_of_two_none(tmp_path):
     assert said["sources"] == [{"jsonl": {"name": "b", "path": "b.jsonl"}}]
 
 
+def test_a_pattern_that_tells_the_language_goes_before_the_recipe_s(tmp_path):
+    recipe = "sources: [text: {name: a, path: x, lang: sw, kind: text}]\n"
+    (one, other) = adopted(tmp_path, recipe, "{lang}/b.txt", "c.txt")[1]["sources"]
+    assert one == {"text": {"name": "b", "path": "{lang}/b.txt", "kind": "text"}} and other["text"]["lang"] == "sw"
+
+
 def test_the_field_of_the_text_is_that_of_the_files_and_not_the_recipe_s(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"content": "some text", "id": "1"}\n')
     recipe = "sources: [jsonl: {name: a, path: x, text_field: body}]\n"
