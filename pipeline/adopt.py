@@ -3,23 +3,28 @@
     adopt("configs/fineweb.yaml", ["crawl/*.warc.gz", "code:src/"], "mine.yaml") -> text of mine.yaml
 
 Only the blocks `sources:` and `run:` are written anew; every other line, its comments too, stays as it stands. The
-kind of a source is told by the ending of its files, or by a word in front of the pattern.
+kind of a source is told by the ending of its files, or by a word in front of the pattern. Where the recipe has one
+source of that kind, its settings are kept, but for those of NOT_KEPT.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
 from pipeline.sources import SOURCES
 from pipeline.sources.jsonl import Jsonl
+from pipeline.sources.listing import LANG
 from pipeline.sources.look import look
-from pipeline.yamlsafe import load
+from pipeline.yamlsafe import load, parse, spelled
 
 ENDINGS = {  # of what is left when the ending of a compression is taken off
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".txt": "text", ".md": "text",
@@ -28,6 +33,8 @@ ENDINGS = {  # of what is left when the ending of a compression is taken off
 NOT_READ = (".csv", ".tsv", ".pdf", ".docx", ".doc", ".xlsx", ".epub", ".rtf")
 COMPRESSIONS = (".gz", ".zst", ".xz", ".bz2")
 RECIPES = Path(__file__).parent / "recipes"  # the folder configs/ of the project; in an installed package its files
+NOT_KEPT = ("name", "path", "max_bytes")  # a recipe takes no more of its source than a demo needs
+REST_OF_BLOCK = re.compile(r"[^\n]*\n?(?:[ \t]+[^\n]*\n?|\n)*")  # behind its last value: comments and blank lines
 LISTED = 10_000  # files of a folder that are looked at, to tell their kind
 
 
@@ -46,26 +53,52 @@ def shipped(recipe: Path) -> Path:
 
 def adopt(recipe: Path, inputs: Sequence[str], target: Path) -> str:
     """The text of a config like `recipe` over `inputs`, each `pattern` or `kind:pattern`; its workdir is named after
-    `target`. Raises ConfigError for a recipe that is no config and for files whose kind cannot be told."""
-    load(recipe)  # refuses what is no config, before anything is made of it
-    sources = ["sources:"]
+    `target`. Raises ConfigError for a recipe that is no config, or none that can be rewritten by blocks, and for files
+    whose kind cannot be told."""
+    before = load(recipe)  # refuses what is no config, before anything is made of it
+    sources = _sources(before, inputs)
+    run = {"workdir": f"runs/{target.stem}"}
+    lines = [f"  - {kind}: {spelled(settings)}\n" for source in sources for kind, settings in source.items()]
+    blocks = {"sources": "sources:\n" + "".join(lines), "run": f"run: {spelled(run)}\n"}
+    text = _written_anew(recipe.read_text("utf-8"), blocks)
+    if _read(text, recipe) != {**before, "sources": sources, "run": run}:
+        raise ConfigError(
+            f"{recipe}: its `sources:` and `run:` cannot be written anew where they stand",
+            hint="let each of them begin a line there, and nothing outside refer to what is in them",
+        )
+    return text
+
+
+def _sources(recipe: Mapping[str, Any], inputs: Sequence[str]) -> list[dict[str, Any]]:
+    """An entry of `sources:` for each input."""
+    sources: list[dict[str, Any]] = []
     names: list[str] = []
     for given in inputs:
         kind, pattern = _kind(given)
         names.append(_name(pattern, names))
-        more = _text_field(names[-1], pattern) if kind == "jsonl" else ""
-        sources.append(f"  - {kind}: {{name: {names[-1]}, path: {json.dumps(pattern, ensure_ascii=False)}{more}}}")
-    workdir = json.dumps(f"runs/{target.stem}", ensure_ascii=False)
-    text = _replaced(recipe.read_text("utf-8"), "sources", "\n".join(sources) + "\n")
-    return _replaced(text, "run", f"run: {{workdir: {workdir}}}\n")
+        settings = {"name": names[-1], "path": pattern, **_kept(recipe, kind, pattern)}
+        sources.append({kind: settings | _text_field(settings) if kind == "jsonl" else settings})
+    return sources
 
 
-def _text_field(name: str, pattern: str) -> str:
-    """The setting that says where the text stands, if not in `text`. Raises ConfigError where no text can be read."""
-    found = look(Jsonl(name=name, path=pattern))
+def _kept(recipe: Mapping[str, Any], kind: str, pattern: str) -> dict[str, Any]:
+    """The settings of a recipe's source of this kind, if it has but one, as far as they may be those of new files."""
+    items = recipe.get("sources")
+    found = [one[kind] for one in items if isinstance(one, dict) and kind in one] if isinstance(items, list) else []
+    own = found[0] if len(found) == 1 and isinstance(found[0], dict) else {}
+    told = {"lang"} if LANG in pattern else set()  # a setting would go before what the path says
+    return {name: value for name, value in own.items() if name not in told.union(NOT_KEPT)}
+
+
+def _text_field(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The setting that says where the text stands, if elsewhere. Raises ConfigError where no text can be read."""
+    try:
+        found = look(Jsonl.model_validate(settings))
+    except ValidationError:
+        return {}  # of the recipe's own: who loads the new config is told
     if found.mend and not found.text_field:
-        raise ConfigError(f"{pattern!r} cannot be read as JSON lines", hint=found.mend)
-    return f", text_field: {json.dumps(found.text_field, ensure_ascii=False)}" if found.text_field else ""
+        raise ConfigError(f"{settings['path']!r} cannot be read as JSON lines", hint=found.mend)
+    return {"text_field": found.text_field} if found.text_field else {}
 
 
 def _kind(given: str) -> tuple[str, str]:
@@ -118,9 +151,28 @@ def _name(pattern: str, taken: Sequence[str]) -> str:
     return next(one for one in numbered if one not in taken)
 
 
-def _replaced(text: str, section: str, new: str) -> str:
-    """`text` with the block of a section replaced, or the block put in front where there is none."""
-    block = re.compile(rf"^{section}:[^\n]*\n(?:(?:[ \t][^\n]*|-[^\n]*|)\n)*", re.MULTILINE)
-    if not block.search(text):
-        return new + text
-    return block.sub(lambda _: new + "\n", text, count=1)
+def _written_anew(text: str, blocks: Mapping[str, str]) -> str:
+    """`text` with these sections replaced, or put in front where there are none."""
+    root = yaml.compose(text, yaml.SafeLoader)
+    stand = {key.value: (key.start_mark.index, _last(value)) for key, value in root.value if key.value in blocks}
+    for name, (begin, last) in sorted(stand.items(), key=lambda item: -item[1][0]):  # from the back: places stay
+        rest = REST_OF_BLOCK.match(text, len(text[:last].rstrip()))
+        assert rest is not None
+        below = text[rest.end() :]
+        text = text[:begin] + blocks[name] + ("\n" + below if below else "")
+    return "".join(new for name, new in blocks.items() if name not in stand) + text
+
+
+def _last(node: yaml.Node) -> int:
+    """Where the last value in a node ends; of a block of them the node itself would say: where the next begins."""
+    if isinstance(node, yaml.ScalarNode) or node.flow_style or not node.value:
+        return int(node.end_mark.index)
+    parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+    return max(map(_last, parts))
+
+
+def _read(text: str, path: Path) -> dict[str, Any] | None:
+    try:
+        return parse(text, path)
+    except ConfigError:
+        return None

@@ -34,11 +34,14 @@ def checked(code: str) -> str:
 def by_language(value: Any) -> Any:
     """Pairs of a language and what is its own, sorted, from `{lang: own}` or such pairs; anything else as it is.
 
-    Raises ValueError for what is no code, and for a language that is named twice, whatever its spellings.
+    Raises ValueError for a list of other things, for what is no code, and for a language that is named twice, whatever
+    its spellings.
     """
     pairs = list(value.items()) if isinstance(value, Mapping) else value
-    if not isinstance(pairs, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in pairs):
+    if not isinstance(pairs, list | tuple):
         return value
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs):
+        raise ValueError("a list does not say what is whose: write `{en: ...}`")
     own: dict[str, Any] = {}
     for code, what in pairs:
         if (lang := checked(str(code))) in own:

@@ -327,17 +327,28 @@ def _check_names(sources: list[Source], problems: Problems) -> None:
 
 def _check_needs(stages: list[Stage | None], problems: Problems) -> None:
     written: set[str] = set()
+    words: set[str] = set()
     for i, stage in enumerate(stages):
         if stage is None:
             return  # what it would have written is unknown
         for name in stage.needs:
             if name not in written:
-                near = difflib.get_close_matches(name, sorted(written), n=1, cutoff=0.5)
-                mend = (
-                    f"did you mean {near[0]!r}?" if near else "put a stage above it that writes it, such as `- measure`"
-                )
-                problems.append(f"stages[{i}].{stage.name}: {name!r} was never measured; {mend}")
-        written.update(stage.writes)
+                why = _not_a_number(name, sorted(written)) if name in words else _never_measured(name, sorted(written))
+                problems.append(f"stages[{i}].{stage.name}: {name!r} {why}")
+        written.update(stage.numbers)
+        words.update(stage.in_words.intersection(stage.writes))
+
+
+def _never_measured(name: str, numbers: list[str]) -> str:
+    near = difflib.get_close_matches(name, numbers, n=1, cutoff=0.5)
+    mend = f"did you mean {near[0]!r}?" if near else "put a stage above it that writes it, such as `- measure`"
+    return f"was never measured; {mend}"
+
+
+def _not_a_number(name: str, numbers: list[str]) -> str:
+    near = difflib.get_close_matches(name, numbers, n=1, cutoff=0.7)  # `lang_second` means `lang_second_share`
+    mend = f"did you mean {near[0]!r}?" if near else f"name a measure, such as {', '.join(numbers[:3]) or 'words'}"
+    return f"holds words, which no bound can judge; {mend}"
 
 
 def _check_where(stages: list[Stage | None], sources: list[str], problems: Problems) -> None:

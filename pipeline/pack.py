@@ -52,16 +52,18 @@ class PackConfig(BaseModel):
 
     seq_len: int = Field(512, ge=1, le=2**20, description="tokens a row is trained on; a row holds one more")
     mode: Mode = Field("concat", description="documents end to end as BLOOM's; best_fit cuts none that fits in a row")
-    holdout: Share = Field(0.01, le=0.5, description="share of each language's tokens that is kept from training")
+    holdout: Share = Field(0.01, le=0.5, description="share of each language's tokens kept from training; 0: none")
     holdout_tokens: int = Field(2000, ge=0, description="at least so many, but of a small language a tenth is enough")
     seed: int = Field(0, ge=0, lt=2**63, description="of the coins that order and choose documents")
 
     def parameters(self) -> dict[str, Any]:
-        """What the rows depend on, for the recipe."""
-        return self.model_dump()
+        """What the rows depend on, for the recipe; without a holdout nothing depends on its least tokens."""
+        return {**self.model_dump(), **({} if self.holdout else {"holdout_tokens": 0})}
 
     def quota(self, tokens: int) -> float:
         """Tokens to hold out of a language that has `tokens`."""
+        if not self.holdout:
+            return 0.0
         return max(self.holdout * tokens, min(self.holdout_tokens, tokens / LEAST_PART))
 
 

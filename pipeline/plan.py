@@ -29,7 +29,6 @@ RECIPE_VERSION = 1
 ENCODE_VERSION = 2  # 2: words of the text that is encoded
 ALWAYS = ("pyarrow",)  # it writes every file
 SIGNS = (MANIFEST, "marks", "scratch")  # what only a step's folder holds
-PLACE_OF_SOURCE = {"path", "priority"}  # where files lie and whose twin stays: no byte of the source's own step
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def _recipe(
 
 
 def _source(source: Source, given: Any, shard_size: int, workdir: Path) -> Planned:
-    parameters = source.model_dump(mode="json", exclude=PLACE_OF_SOURCE)
+    parameters = source.model_dump(mode="json", exclude=set(source.place))
     recipe = _recipe(f"source.{source.type}", source.version, parameters, source.packages, [], shard_size=shard_size)
     recipe["input"] = given
     return _planned(f"source.{source.name}", "source", 0, recipe, workdir, source)

@@ -1,10 +1,13 @@
 """YAML read as hostile text: safe tags only, no key twice, no file that grows when its aliases are followed.
 
 load(path) -> dict
+parse(text, path) -> dict        the same of a text that is in memory; `path` is for errors
+spelled(["no", "en"]) -> "['no', en]"        a value on one line, so that it is read as what it was
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +25,7 @@ def load(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ConfigError(f"{path} has {size:,} bytes: no config is that long", hint=f"keep it under {MAX_BYTES:,}")
-        loader = yaml.SafeLoader(path.read_text("utf-8"))
-        node = loader.get_single_node()
-        _check(node, {}, (), path)
-        value = loader.construct_document(node) if node is not None else None
+        return parse(path.read_text("utf-8"), path)
     except FileNotFoundError:
         raise ConfigError(
             f"there is no config at {path}", hint="see configs/ for those that come with the project"
@@ -35,6 +35,15 @@ def load(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"cannot read {path}: {why}", hint="a config is a YAML file in UTF-8") from error
+
+
+def parse(text: str, path: Path) -> dict[str, Any]:
+    """The mapping in a text of YAML, which errors say stands in `path`. Raises ConfigError for anything else."""
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        _check(node, {}, (), path)
+        value = loader.construct_document(node) if node is not None else None
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"{path} is no valid YAML: {error}", hint="mend the line it names") from error
     except RecursionError:
@@ -44,6 +53,12 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} holds no mapping but {type(value).__name__}", hint="begin with `sources:`, see configs/demo.yaml"
         )
     return value
+
+
+def spelled(value: Any) -> str:
+    """Strings, numbers and lists and mappings of them, on one line that may stand in brackets."""
+    line = yaml.safe_dump([value], default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
+    return line.strip()[1:-1]
 
 
 def _check(node: Any, sizes: dict[int, int], above: tuple[int, ...], path: Path) -> int:

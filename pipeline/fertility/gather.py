@@ -4,9 +4,10 @@
 
 Vocabulary use is counted over the whole encoded corpus. Sizes of vocabulary and other tokenizers are compared on a
 sample of each language, of documents that the tokenizer did not learn from where there are any (`unseen`), chosen by
-coins of its own: in the order of their tosses, as many as fit the bytes asked for, and one at least. Languages: {lang,
-name, kind, tokens, tokens_per_word, bytes_per_token, used, share, fallback, partial, longest, sample, parallel,
-against}, None where not known. Memory: one shard, and of the sample some times its bytes. It must never make a step.
+coins of its own: in the order of their tosses, as many as fit the bytes asked for, and one at least. Each row of
+`Fertility.languages` is {lang, name, kind, tokens, tokens_per_word, bytes_per_token, used, share, fallback, partial,
+longest, sample, parallel, against}, with None for what is not known. Memory: one shard, and of the sample some times
+its bytes. It must never make a step.
 """
 
 from __future__ import annotations

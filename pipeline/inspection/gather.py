@@ -99,7 +99,7 @@ def inspect(planned: Sequence[Planned], question: Question, memory: int) -> Insp
 
 def measures(planned: Sequence[Planned]) -> dict[str, str]:
     """{measure: folder of the step that writes it}, of all stages of a config."""
-    return {name: p.step.folder.name for p in _stages(planned) for name in p.settings.writes}
+    return {name: p.step.folder.name for p in _stages(planned) for name in p.settings.numbers}
 
 
 def _stages(planned: Sequence[Planned]) -> list[Planned]:
@@ -109,10 +109,9 @@ def _stages(planned: Sequence[Planned]) -> list[Planned]:
 def _steps(planned: Sequence[Planned], question: Question) -> tuple[list[Planned], Planned | None]:
     """The steps whose layers are laid over each other, and the `keep` that judges the measure."""
     stages = _stages(planned)
-    writers = [i for i, p in enumerate(stages) if question.measure in p.settings.writes]
+    writers = [i for i, p in enumerate(stages) if question.measure in p.settings.numbers]
     if not writers:
-        known = ", ".join(sorted(measures(planned))) or "none at all"
-        raise ConfigError(f"no stage of this config writes {question.measure!r}", hint=f"it measures {known}")
+        raise _no_measure(planned, question.measure)
     if not stages[writers[0]].step.sealed:
         folder = stages[writers[0]].step.folder.name
         raise InputError(
@@ -123,6 +122,13 @@ def _steps(planned: Sequence[Planned], question: Question) -> tuple[list[Planned
     before = stages if judge is None else stages[:judge]
     sealed = list(takewhile(lambda p: p.step.sealed, before))
     return sealed, None if judge is None else stages[judge]
+
+
+def _no_measure(planned: Sequence[Planned], name: str) -> ConfigError:
+    known = ", ".join(sorted(measures(planned))) or "none at all"
+    written = any(name in p.settings.writes for p in _stages(planned))
+    why = f"{name!r} holds words, no numbers" if written else f"no stage of this config writes {name!r}"
+    return ConfigError(why, hint=f"it measures {known}")
 
 
 def _judges(planned: Planned, measure: str) -> bool:

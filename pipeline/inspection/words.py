@@ -7,6 +7,7 @@ from collections import Counter
 
 from pipeline.inspection.inspected import Inspected, Limits, Spread
 from pipeline.report.wording import count, plural, say_bytes, share
+from pipeline.yamlsafe import spelled
 
 
 def number(value: float) -> str:
@@ -52,10 +53,10 @@ def snippet(found: Inspected) -> str:
     lines = [f"    bounds: {_bound(found.measure, common)}"] if len(own) > 1 and times > 1 else []
     if len(own) > 1 and times == 1:
         rest = dict(sorted(own.items()))
-    lines += [f"    lang: {{{', '.join(f'{lang}: {_bound(found.measure, it)}' for lang, it in rest.items())}}}"] * bool(
-        rest
-    )
-    where = "".join(f"\n  where: {{{name}: [{', '.join(told)}]}}" for name, told in found.judges.items())
+    if rest:
+        each = (f"{spelled(lang)}: {_bound(found.measure, limits)}" for lang, limits in rest.items())
+        lines.append(f"    lang: {{{', '.join(each)}}}")
+    where = "".join(f"\n  where: {{{name}: {spelled(told)}}}" for name, told in found.judges.items())
     return "\n".join(["- keep:", *lines]) + where
 
 

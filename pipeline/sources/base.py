@@ -71,7 +71,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: ClassVar[str]  # its name in the config: jsonl, parquet, text, code, hub
+    type: ClassVar[str]  # its name in the config: jsonl, warc, code, ...
     version: ClassVar[int] = 3  # 3: what counts towards max_bad stands in the manifest
     packages: ClassVar[tuple[str, ...]] = ("orjson",)  # whose version goes into the recipe: it spells `meta`
 
@@ -86,6 +86,11 @@ class Source(BaseModel):
     @classmethod
     def _known_language(cls, code: str | None) -> str | None:
         return None if code is None else checked(code)
+
+    @property
+    def place(self) -> frozenset[str]:
+        """Fields that say where its files lie, or whose twin stays: no byte of its own step depends on them."""
+        return frozenset({"path", "priority"})
 
     def files(self) -> list[InputFile]:
         """All input files, sorted by path. Raises ConfigError when there are none or one cannot be had."""

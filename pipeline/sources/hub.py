@@ -44,6 +44,14 @@ class Hub(Source):
     kind: Literal["text", "code"] = Field("text", description="what the documents are")
 
     @property
+    def place(self) -> frozenset[str]:
+        """The name of a local folder is where it lies, and its files are told by their bytes; one on the hub, which is
+        pinned, is what it is."""
+        pinned = COMMIT.fullmatch(self.revision or "")
+        local = not pinned or Path(absolute(self.dataset)).is_dir()
+        return super().place | ({"dataset"} if local else set())
+
+    @property
     def _folder(self) -> Path | None:
         """The local folder; None for a name on the hub. Raises ConfigError for what is neither."""
         folder = Path(absolute(self.dataset))

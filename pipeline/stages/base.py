@@ -132,6 +132,7 @@ class Stage(BaseModel):
     name: ClassVar[str]
     version: ClassVar[int] = 1  # raised when the same parameters would give other bytes
     unicode_tables: ClassVar[bool] = False  # Python's Unicode version goes into the recipe
+    in_words: ClassVar[frozenset[str]] = frozenset()  # of the columns that it writes, those that hold no numbers
     where: Where | None = Field(None, description="beside the stage: only documents of this source, lang, kind, ...")
 
     def recipe_parameters(self) -> dict[str, Any]:
@@ -163,6 +164,11 @@ class Stage(BaseModel):
     def writes(self) -> tuple[str, ...]:
         """Columns beyond a document's own that this stage writes."""
         return ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Those of them that hold numbers: what a bound can judge."""
+        return tuple(name for name in self.writes if name not in self.in_words)
 
     @property
     def bytes_per_text_byte(self) -> float:
@@ -241,6 +247,7 @@ class CorpusStage(Choices, Stage):
     """A stage that needs keys of all documents. See the top of this file for the phases."""
 
     reason: ClassVar[str]  # of every document it drops
+    in_words: ClassVar[frozenset[str]] = frozenset({CLUSTER})
 
     def recipe_parameters(self) -> dict[str, Any]:
         return {name: value for name, value in super().recipe_parameters().items() if name not in self.PLACE}

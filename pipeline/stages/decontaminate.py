@@ -63,6 +63,7 @@ class Decontaminate(RowStage):
     """
 
     name: ClassVar[str] = "decontaminate"
+    in_words: ClassVar[frozenset[str]] = frozenset({ITEM})
 
     against: tuple[EvaluationSet, ...] = Field(description="evaluation sets: sources, with the `fields` to look for")
     action: Literal["drop", "cut", "mark"] = Field("drop", description="what happens to what is found")

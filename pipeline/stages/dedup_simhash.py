@@ -40,8 +40,8 @@ class DedupSimhash(CorpusStage):
     duplicate.
 
     The ledger names the twin that stayed and the neighbour, `value` being the bits that differ from the neighbour and
-    `limit` how many might have; `similarity` is the share of equal bits. Reason: `simhash_duplicate`. Disk while it
-    runs: 25 bytes for each of the 15 keys of a document.
+    `limit` how many may for a document of its length; `similarity` is the share of equal bits. Reason:
+    `simhash_duplicate`. Disk while it runs: 25 bytes for each of the 15 keys of a document.
 
         - dedup_simhash
           where: {kind: text}
@@ -49,6 +49,7 @@ class DedupSimhash(CorpusStage):
     """
 
     name: ClassVar[str] = "dedup_simhash"
+    version: ClassVar[int] = 2  # 2: marks, where it dropped all of a cluster; a long document's own limit
     reason: ClassVar[str] = "simhash_duplicate"
     unicode_tables: ClassVar[bool] = True
 
@@ -101,7 +102,7 @@ class DedupSimhash(CorpusStage):
         part = features > 0
         if self.longest is not None:
             part &= length <= self.longest
-        short = np.full(len(found), True) if self.long is None else length <= self.long
+        short = self._short(length)
         chosen = masks(self.blocks, self.distance)
         columns = [docs.column("doc").to_numpy()[part], found[part], short[part].astype(np.uint8)]
         repeated = [np.repeat(column, len(chosen)) for column in columns]
@@ -109,10 +110,18 @@ class DedupSimhash(CorpusStage):
 
     def resolve(self, keys: pa.Table, notes: Notes | None) -> Resolved:
         key, doc, fingerprint, short = (keys.column(name).to_numpy() for name in KEYS.names)
-        sure = min(self.distance, self.long_distance)
-        a, b, apart = pairs(key, fingerprint, doc, short > 0, self.distance, sure, self._finer)
+        a, b, apart = pairs(key, fingerprint, doc, short > 0, self.distance, self._sure, self._finer)
         lead = leaders(key, fingerprint, doc, short > 0)
         return Resolved(pa.table([a, b, 1 - apart / BITS], schema=EDGES), keys.take(pa.array(lead)))
+
+    def _short(self, length: np.ndarray) -> np.ndarray:
+        """(n,) bool: whether documents of so many characters are not long."""
+        return np.full(len(length), True) if self.long is None else length <= self.long
+
+    @property
+    def _sure(self) -> int:
+        """Bits that may differ where one of two documents is long."""
+        return min(self.distance, self.long_distance)
 
     @property
     def _finer(self) -> np.ndarray | None:
@@ -133,9 +142,12 @@ class DedupSimhash(CorpusStage):
         }
 
     def apply(self, docs: pa.Table, verdicts: pa.Table) -> Outcome:
+        if self.action == "mark":
+            return super().apply(docs, verdicts)
         told = {name: verdicts.column(name) for name in verdicts.column_names}
         apart = np.round((1 - verdicts.column("similarity").to_numpy()) * BITS)
-        limit = np.full(len(apart), float(self.distance))
+        length = pc.utf8_length(docs.column("text")).to_numpy()[verdicts.column("row").to_numpy()]
+        limit = np.where(self._short(length), self.distance, self._sure).astype(np.float64)
         return Outcome(dropped=dropped_table(reason=self.reason, **told, value=pa.array(apart), limit=pa.array(limit)))
 
 

@@ -27,7 +27,6 @@ from pipeline.sources.base import Bad, InputFile, Record, Source
 from pipeline.sources.jsonl import look
 from pipeline.text.contamination import Index, Rule, index_of
 
-PLACE = {"path", "priority", "lang"}  # of a source: what does not change the items
 MOST_ITEMS = 2**31 - 1  # what an index can number
 
 
@@ -45,8 +44,7 @@ class EvaluationSet(BaseModel):
         if not isinstance(value, dict) or isinstance(value.get("source"), Source):
             return value
         value = dict(value)
-        fields = value.pop("fields", ())
-        fields = (fields,) if isinstance(fields, str) else tuple(fields)
+        fields = _names(value.pop("fields", ()))
         ((kind, settings),) = value.items() if len(value) == 1 else ((None, None),)
         if kind not in SOURCES or not isinstance(settings, dict):
             kinds = ", ".join(sorted(SOURCES))
@@ -75,7 +73,8 @@ class EvaluationSet(BaseModel):
 
     def parameters(self) -> dict[str, Any]:
         """What stands in a recipe beside the digests of the files."""
-        settings = self.source.model_dump(mode="json", exclude=PLACE)
+        unmoved = {*self.source.place, "lang"}  # what does not change the items
+        settings = self.source.model_dump(mode="json", exclude=unmoved)
         return {"type": self.source.type, "version": self.source.version, **settings, "fields": list(self.fields)}
 
     def items(self) -> Iterator[tuple[str, str | bytes]]:
@@ -105,6 +104,13 @@ class EvaluationSet(BaseModel):
                 )
             parts += _strings(holder[last])
         return "\n".join(parts)
+
+
+def _names(fields: Any) -> tuple[str, ...]:
+    names = [fields] if isinstance(fields, str) else fields
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"fields: {fields!r} is neither a name nor a list of names: [premise, hypothesis]")
+    return tuple(names)
 
 
 def _source(kind: str, settings: dict[str, Any], fields: tuple[str, ...]) -> Source:

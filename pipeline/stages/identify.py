@@ -56,6 +56,7 @@ class Identify(RowStage):
     name: ClassVar[str] = "identify"
     version: ClassVar[int] = 2
     unicode_tables: ClassVar[bool] = True
+    in_words: ClassVar[frozenset[str]] = frozenset({"lang_second"})
 
     engine: Literal["seedbed", "pycld2", "langdetect", "fasttext"] = Field(
         "seedbed", description="what tells the language"

@@ -12,6 +12,7 @@ those of a run: `Old` says from which number on. Sealed like all files of a step
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def find_index(name: str, settings: dict[str, Any]) -> Step:
     if of_stage:
         raise ConfigError(
             f"against: {of_stage[0].folder} was made with other settings: {_difference(of_stage[0], settings)}",
-            hint="use the same settings here, or make its run again with these and `keep_index: true`",
+            hint=f"{_as_there(of_stage[0], settings)}make its run again with these and `keep_index: true`",
         )
     raise ConfigError(
         f"against: {path} has no index of {settings['stage']}",
@@ -71,9 +72,23 @@ def _settings(step: Step) -> dict[str, Any]:
     return dict(step.manifest()[INDEX]["settings"])
 
 
+def _as_there(step: Step, settings: dict[str, Any]) -> str:
+    """What to write for the settings of an index; nothing where it is of another version. Some follow from others, as
+    bands do from a threshold, so it is their numbers that are to be written."""
+    theirs = _settings(step)
+    if theirs["version"] != settings["version"]:
+        return ""
+    said = ", ".join(f"{name}: {json.dumps(theirs.get(name))}" for name in _different(theirs, settings))
+    return f"write them out here, `{said}`, or "
+
+
+def _different(theirs: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    return sorted(name for name in {*theirs, *settings} if theirs.get(name) != settings.get(name))
+
+
 def _difference(step: Step, settings: dict[str, Any]) -> str:
     theirs = _settings(step)
-    names = sorted(name for name in {*theirs, *settings} if theirs.get(name) != settings.get(name))
+    names = _different(theirs, settings)
     return ", ".join(f"{name} {theirs.get(name)} there, {settings.get(name)} here" for name in names)
 
 

@@ -221,7 +221,7 @@ def test_init_writes_a_config_that_runs_and_never_over_another(command, corpus):
     assert code == 0 and out == f"config  {mine}\n"
     assert command("run", str(mine), "-q", "--workdir", str(corpus / "r"))[0] == 0
     code, _, err = command("init", recipe, str(mine), "--input", str(corpus / "*.jsonl"))
-    assert code == 1 and "is there already" in err
+    assert code == 2 and "is there already" in err
     code, _, err = command("init", str(corpus / "recipe.yaml"), str(corpus / "b.yaml"), "--input", "nothing/*.jsonl")
     assert code == 2 and not (corpus / "b.yaml").exists()
 

@@ -73,6 +73,18 @@ def test_a_mistake_names_its_place_and_the_nearest_known_name(tmp_path, good, wr
         assert told in complaint(tmp_path, good.replace(right, wrong))
 
 
+@pytest.mark.parametrize(
+    ("stage", "name", "told"),
+    [
+        ("identify", "lang_second", "did you mean 'lang_second_share'?"),
+        ("dedup_exact: {action: mark}", "cluster", "name a measure"),
+    ],
+)
+def test_a_bound_on_words_is_refused_before_anything_runs(tmp_path, good, stage, name, told):
+    text = good.replace("  - measure", f"  - measure\n  - {stage}").replace("{words:", f"{{{name}:")
+    assert told in (said := complaint(tmp_path, text)) and f"{name!r} holds words, which no bound can judge" in said
+
+
 def test_all_mistakes_are_told_in_one_go(tmp_path, good):
     text = good.replace("2GB", "lots").replace("- normalize", "- normalise").replace("name: a", "nam: a")
     told = complaint(tmp_path, text + "shard_sizes: 3MB\n")

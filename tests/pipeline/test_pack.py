@@ -248,6 +248,17 @@ def test_a_quota_is_a_share_or_some_thousand_tokens_or_a_tenth(tokens, quota):
     assert PackConfig(holdout=0.01, holdout_tokens=2000).quota(tokens) == quota
 
 
+@pytest.mark.parametrize("tokens", [1, 10_000, 10**9])
+def test_no_holdout_is_none_whatever_the_tokens_asked_for_at_least(tokens):
+    assert PackConfig(holdout=0).quota(tokens) == PackConfig(holdout="0%", holdout_tokens=9).quota(tokens) == 0
+    assert PackConfig(holdout=1e-9).quota(tokens) > 0
+
+
+def test_without_a_holdout_the_recipe_names_no_tokens_of_one():
+    before = {"seq_len": 512, "mode": "concat", "holdout": 0, "holdout_tokens": 0, "seed": 0}  # which held nothing out
+    assert PackConfig(holdout=0).parameters() == PackConfig(holdout=0, holdout_tokens=0).parameters() == before
+
+
 # Parts
 
 

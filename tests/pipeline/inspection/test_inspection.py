@@ -84,6 +84,26 @@ def test_it_says_what_is_wrong_and_what_to_do(run, tmp_path):
         inspect(plan(config(tmp_path, "elsewhere", STAGES)), Question("words"), MEMORY)
 
 
+def test_words_are_no_measure_and_no_hint_names_them(tmp_path):
+    write_jsonl(tmp_path / "en.jsonl", ["a b c", "a b c"], lang="en")
+    made = config(tmp_path, stages=["identify", {"dedup_exact": {"action": "mark"}}])
+    go(made)
+    for name in ("lang_second", "cluster"):
+        with pytest.raises(ConfigError, match=f"{name!r} holds words, no numbers") as told:
+            inspect(plan(made), Question(name), MEMORY)
+        assert told.value.hint == "it measures lang_score, lang_second_share"
+
+
+def test_the_lines_to_take_over_load_in_norwegian(tmp_path):
+    for lang in ("no", "en"):
+        write_jsonl(tmp_path / f"{lang}.jsonl", ["a b c", "d e f g"], lang=lang)
+    bounds = {"lang": {"no": {"words": [1, 9]}, "en": {"words": [2, 8]}}}
+    made = config(tmp_path, stages=[{"measure": {"names": ["words"]}}, {"keep": bounds, "where": {"source": "s*"}}])
+    go(made)
+    (told,) = yaml.safe_load(snippet(inspect(plan(made), Question("words"), MEMORY)))
+    assert told == {"keep": bounds, "where": {"source": ["s*"]}}
+
+
 def test_the_lines_to_take_over_are_the_limits_to_the_digit(tmp_path):
     texts = ["a b c", "d e f g"]
     for lang in ("en", "fr", "sw"):

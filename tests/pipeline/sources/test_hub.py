@@ -1,9 +1,12 @@
 import json
+import shutil
 
 import datasets
 import pytest
 
+from pipeline.config import Config, RunSettings
 from pipeline.errors import ConfigError, InputError
+from pipeline.plan import plan
 from tests.pipeline.sources.making import read, reasons, source, texts
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -113,6 +116,21 @@ def test_each_shard_of_the_hub_is_a_file_at_the_pinned_commit(hub):
     settings = {"path": "owner/name", "name": "sw", "split": "train", "revision": SHA, "streaming": True}
     assert all(asked == settings for asked in hub)  # and nothing of trust_remote_code
     assert made.identity(None) == {"dataset": "owner/name", "revision": SHA}
+
+
+def test_the_recipe_knows_a_folder_by_its_files_and_a_name_on_the_hub_by_its_commit(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder / "plain", tmp_path / "moved")
+    monkeypatch.chdir(tmp_path)
+
+    def recipe(dataset: str, **settings) -> dict:
+        made = Config.model_construct(sources=(source("hub", dataset=dataset, **settings),))
+        (planned,) = plan(made.model_copy(update={"run": RunSettings(workdir=tmp_path / "run")}))
+        return planned.recipe
+
+    assert recipe(str(folder / "plain")) == recipe("moved") == recipe("./moved/")
+    assert recipe("moved") != recipe("moved", split="test")
+    assert recipe("owner/name", revision=SHA)["parameters"]["dataset"] == "owner/name"  # as it always was
+    assert recipe("owner/name", revision=SHA) != recipe("owner/other", revision=SHA)
 
 
 def test_a_network_that_fails_is_an_input_error(monkeypatch):

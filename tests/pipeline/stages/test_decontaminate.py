@@ -142,6 +142,10 @@ def test_what_names_no_set_is_refused_with_what_would(tmp_path):
         ([{"jsonl": {**jsonl, "pth": 1}}], "jsonl: pth: Extra inputs are not permitted"),
         ([{"jsonl": {**jsonl, "text_field": "a"}, "fields": ["b"]}], "keep `fields`"),
         ([{"text": jsonl, "fields": ["b"]}], "no fields to choose from"),
+        ([{"jsonl": jsonl, "fields": None}], "fields: None is neither a name nor a list of names"),
+        ([{"jsonl": jsonl, "fields": 5}], "fields: 5 is neither"),
+        ([{"jsonl": jsonl, "fields": {"a": "b"}}], "is neither"),
+        ([{"jsonl": jsonl, "fields": [None]}], "is neither"),
     ):
         with pytest.raises(ValidationError, match=told):
             Decontaminate(against=wrong)

@@ -92,6 +92,15 @@ def test_a_long_document_may_differ_less_and_the_longest_takes_no_part():
     assert len(verdicts(DedupSimhash(longest=len(texts[0]) - 1), texts)) == 0
 
 
+def test_the_ledger_s_limit_is_that_of_the_document_s_length():
+    told = {"row": [0, 1], "twin": ["a", "a"], "neighbour": ["a", "a"], "similarity": [1 - 2 / 64, 1 - 2 / 64]}
+    table = docs(["12345", "123456", "123456"])
+    dropped = DedupSimhash(long=5).apply(table, pa.table(told)).dropped
+    assert (dropped.column("value").to_pylist(), dropped.column("limit").to_pylist()) == ([2, 2], [4, 3])
+    for stage in (DedupSimhash(long=None), DedupSimhash(long=5, long_distance=9)):  # no longer document may differ more
+        assert stage.apply(table, pa.table(told)).dropped.column("limit").to_pylist() == [4, 4]
+
+
 def test_texts_without_characters_are_nobodys_duplicates_and_short_ones_only_of_their_like():
     assert verdicts(DedupSimhash(), ["", "...", "", "ab", "a.b", "cd"]) == [
         {"doc": 4, "twin": 3, "neighbour": 3, "similarity": 1.0}

@@ -277,6 +277,13 @@ def test_a_cluster_of_many_languages_is_on_one_side(tmp_path, tokenizer, monkeyp
     assert sum(sides) > 5  # else nothing was told
 
 
+def test_without_a_holdout_every_document_is_trained_on(tmp_path, tokenizer):
+    work = packed(tmp_path, tokenizer, PackConfig(seq_len=32, holdout=0))
+    make(work)
+    assert {lang: len(order(work, "train", lang)) for lang in COUNTS} == COUNTS
+    assert work.step.manifest()["splits"]["valid"] == {} and not list(work.step.folder.glob("valid/*/*"))
+
+
 def test_best_fit_cuts_no_document_that_fits_in_a_row(fitted):
     tokens = lists(fitted)
     there = [piece for split in ("train", "valid") for lang in COUNTS for piece in pieces(fitted, split, lang)]

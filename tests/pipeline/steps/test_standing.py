@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import parse
 from pipeline.errors import ConfigError
+from pipeline.stages.dedup_near import DedupNear
 from pipeline.steps.corpus import going
 from pipeline.steps.source import shards_of
 from pipeline.steps.standing import with_new
@@ -266,6 +267,21 @@ def test_workers_and_backward_folders_change_no_byte_of_an_index_nor_of_what_goe
         listed_backwards(monkeypatch)
     assert found[0] == found[1]
     assert sum("/index/" in name for name in found[0]) > 3
+
+
+def test_bands_that_follow_from_another_threshold_are_refused_and_those_that_are_written_out_fit(tmp_path, monkeypatch):
+    both = corpora(tmp_path / "in", a=[like(1)], b=[like(1), like(2)])
+    run(tmp_path, both[:1], {"dedup_near": {"threshold": 0.8, "keep_index": True}}, "old")
+    other = {"threshold": 0.85, "against": str(tmp_path / "old")}
+    with pytest.raises(ConfigError, match="bands 16 there") as told:
+        run(tmp_path, both[1:], {"dedup_near": other}, "new")
+    assert "write them out here, `bands: 16, rows: 8`" in told.value.hint
+    step = run(tmp_path, both[1:], {"dedup_near": {**other, "bands": 16, "rows": 8}}, "new")
+    assert twins(step) == {"b 0": "a 0"}
+    monkeypatch.setattr(DedupNear, "version", 99)  # then nothing that is written would help
+    with pytest.raises(ConfigError, match="version 2 there, 99 here") as told:
+        run(tmp_path, both[1:], {"dedup_near": other}, "new")
+    assert told.value.hint.startswith("make its run again")
 
 
 @pytest.mark.parametrize(
