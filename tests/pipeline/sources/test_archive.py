@@ -179,6 +179,14 @@ def test_an_offset_of_64_bits_in_a_zip_is_told(tmp_path):
     assert (texts(found), reasons(found)) == (["b"], ["unreadable"])
 
 
+def test_an_empty_name_in_a_zip_is_told(tmp_path):
+    data = bytearray(zipped({"a.py": b"first = 1\n", "b.py": b"second = 2\n"}))
+    data[data.rindex(b"a.py")] = 0  # a name ends at NUL
+    (tmp_path / "x.zip").write_bytes(data)
+    found = read("code", tmp_path / "x.zip")
+    assert (texts(found), reasons(found)) == (["second = 2\n"], ["unsafe_path"])
+
+
 @given(flips=st.dictionaries(st.integers(0, 700), st.integers(0, 255), min_size=1, max_size=4))
 def test_bytes_of_a_zip_may_be_anything(tmp_path_factory, flips):
     data = bytearray(

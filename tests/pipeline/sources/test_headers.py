@@ -10,7 +10,8 @@ from tests.pipeline.sources.making import growth
 ARC = re.compile(rb"((?:filedesc|https?|ftp|dns):\S*.*?) (\S+) (\d{8,17}) (\S+) (-?\w+)\r?\n", re.S)  # the twin
 PARTS = [b"http:", b"dns:a", b" ", b" ", b"20140216", b"1", b"-7", b"text/html", b"\t", b"\r", b"\n", b"\xff"]
 LINES = st.lists(st.sampled_from(PARTS), max_size=12).map(b"".join)
-GOOD = st.tuples(LINES, LINES).map(lambda ends: b"http:" + ends[0] + b" b 20140216050221 c 12" + ends[1] + b"\r\n")
+SCHEMES = st.sampled_from([b"http:", b"https:", b"ftp:", b"dns:", b"filedesc:", b"gopher:", b"xhttp:", b"http"])
+GOOD = st.tuples(SCHEMES, LINES, st.just(b" b 20140216050221 c 12"), LINES, st.just(b"\r\n")).map(b"".join)
 
 
 @given(LINES | GOOD)

@@ -55,6 +55,7 @@ BAD_LINES = [
     (b'{"text": "\\ud800' + b"[" * 3000, "invalid_json", 2),
     (b'{"text": "a", "n": ' + b"[" * 1000 + b"]" * 1000 + b"}", "invalid_json", 2),  # read, but not to be written
     (b'{"text": "a", "n": ' + b"[" * DEEPEST + b"]" * DEEPEST + b"}", "invalid_json", 2),  # and the object around it
+    (b'{"text": "a", "n": [NaN, ' + b"[" * 3000 + b"]" * 3000 + b"]}", "invalid_json", 2),
     (b'{"text": "a", "n": [NaN' + b', {"m": [0' * DEEPEST + b"]}" * DEEPEST + b"]}", "invalid_json", 2),
     (b'{"title": "a"}', "missing_text", 2),
     (b'{"text": null}', "missing_text", 2),
