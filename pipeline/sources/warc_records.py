@@ -238,17 +238,21 @@ class _Reader:
     def _misjudged(self, size: int, got: int, block: bytes, begin: int) -> Exception:
         """The block does not end where its header says. If it was too long, the next record stands inside it."""
         detail = f"the record does not end after the {size} bytes its header tells"
-        if self.inside.seekable and len(block) < got:
-            return self._passed_over(size, got, detail, begin)
+        may_return = self.inside.seekable and len(block) < got
         if found := NEXT.search(block):
-            self.inside.give_back(block[found.end() :])
+            if may_return:
+                self.inside.go(begin + found.end())
+            else:
+                self.inside.give_back(block[found.end() :])
             return _Bad("bad_length", detail, float(found.start()), float(size), found_next=True)
+        if may_return:
+            return self._passed_over(size, got, detail, begin)
         if got < size and not self.packed:
             return _cut(size, got)
         return _Bad("bad_length", detail, float(got) if got < size else None, float(size))
 
     def _passed_over(self, size: int, got: int, detail: str, begin: int) -> Exception:
-        """The same of a block that is not held: the next record is looked for from where the block begins."""
+        """The same of a block that is not held: the next record is looked for line by line."""
         self.inside.go(begin)
         self._find_next()
         if self.inside.peek(1):
