@@ -195,7 +195,7 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
 def _unzstd(body: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
     size = at = 0
-    unpacker = zstandard.ZstdDecompressor()  # one for all frames: it holds 100 kB and more
+    unpacker = zstandard.ZstdDecompressor()  # one for all frames: an empty frame takes less than making it
     while body.startswith(ZSTD, at):
         inflate = unpacker.decompressobj()
         while not inflate.eof:
