@@ -25,7 +25,19 @@ from pipeline.sources.listing import open_bytes
 from pipeline.sources.tar import Reader, members
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, OSError)
+# what zipfile raises: RuntimeError for what is encrypted, ValueError for a name that is no UTF-8 though it says so, and
+# OverflowError for an offset of 64 bits
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    OverflowError,
+)
 
 
 class EntryDamage(Damage):
@@ -63,7 +75,8 @@ def _zip_entries(raw: IO[bytes]) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(raw)  # type: ignore[arg-type]
     except BROKEN as error:
-        raise Damage("truncated", f"the directory at its end is missing or broken: {error}", 0) from error
+        reason = "truncated" if isinstance(error, zipfile.BadZipFile | OSError) else "unreadable"
+        raise Damage(reason, f"the directory at its end is missing or broken: {error}"[:160], 0) from error
     with archive:
         for info in archive.infolist():
             read = partial(_unzipped, archive, info)
@@ -72,7 +85,7 @@ def _zip_entries(raw: IO[bytes]) -> Iterator[Entry]:
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:
     mode = info.external_attr >> 16
-    if info.is_dir():
+    if info.filename.endswith("/"):  # `is_dir` asks for the last character of a name that may have none
         return "folder"
     if stat.S_ISLNK(mode):
         return "link"
@@ -83,7 +96,7 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, count: int) -> by
     try:
         with archive.open(info) as file:
             return file.read(count)
-    except BROKEN as error:  # RuntimeError: it is encrypted
+    except BROKEN as error:
         raise EntryDamage("unreadable", f"{type(error).__name__}: {error}"[:120], info.header_offset) from error
 
 

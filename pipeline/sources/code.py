@@ -51,6 +51,7 @@ class Code(Source):
     """Source code from a folder, from tar or zip archives, or Python's own standard library: one document a file."""
 
     type: ClassVar[str] = "code"
+    version: ClassVar[int] = 4  # 4: what a broken entry of a zip does to those behind it
 
     path: Paths = Field(
         min_length=1,

@@ -19,14 +19,16 @@ import zstandard
 
 from pipeline.sources.base import Unwell
 from pipeline.sources.decompress import ZSTD_PIECE
+from pipeline.sources.headers import Headers, folded
 
 STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+(\d{3})(?=\D|$)")
 BLANK = re.compile(rb"\r?\n\r?\n")
 CHUNK = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
+HEADERS_AT_MOST = 1 << 18  # bytes of a response's headers
+CODINGS_AT_MOST = 16  # a body may say it is packed so many times over
 STEP = 1 << 16
+ZLIB_PIECE = 1 << 12  # compressed bytes handed over at once: the end of each member copies what is left of them
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-
-Headers = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ def media_type(content_type: str) -> str:
 
 def charset_in(content_type: str) -> str | None:
     """`text/html; charset="utf-8"` -> utf-8"""
-    match = re.search(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", content_type, re.I)
+    # possessive: a header of blanks alone would be tried in as many ways as it has pairs of them
+    match = re.search(r"charset\s*+=\s*+[\"']?+\s*+([^\s\"';,]+)", content_type, re.I)
     return match[1] if match else None
 
 
@@ -63,24 +66,11 @@ def response(block: bytes) -> Response:
     if not status:
         raise Unwell("bad_http", f"no status line: {block[:40]!r}")
     end = BLANK.search(block, 0)
-    head, body = (block[: end.start()], block[end.end() :]) if end else (block, b"")
-    return Response(int(status[1]), _headers(head), body)
-
-
-def _headers(head: bytes) -> Headers:
-    headers: Headers = {}
-    name = ""
-    for line in head.decode("iso-8859-1").split("\n")[1:]:
-        if line[:1] in " \t" and name:
-            headers[name] += " " + line.strip()
-            continue
-        name, _, value = line.partition(":")
-        name = name.strip().lower()
-        if name in headers:
-            name = ""
-        elif name:
-            headers[name] = value.strip()
-    return headers
+    size = end.start() if end else len(block)
+    if size > HEADERS_AT_MOST:
+        raise Unwell("bad_http", f"{size} bytes of headers", float(size), float(HEADERS_AT_MOST))
+    lines = block[:size].decode("iso-8859-1").split("\n")
+    return Response(int(status[1]), folded(lines[1:]), block[end.end() :] if end else b"")
 
 
 def plain_body(got: Response, limit: int) -> bytes:
@@ -90,6 +80,8 @@ def plain_body(got: Response, limit: int) -> bytes:
         body = _unchunked(body)
     codings = [name.strip().lower() for name in got.headers.get("content-encoding", "").split(",")]
     codings += [c.strip().lower() for c in got.headers.get("transfer-encoding", "").split(",") if "chunked" not in c]
+    if len(codings) > CODINGS_AT_MOST:
+        raise Unwell("content_encoding", f"packed {len(codings)} times over")
     for coding in reversed(codings):
         body = _undone(coding, body, limit)
     if len(body) > limit:
@@ -137,23 +129,33 @@ def _is_markup(body: bytes) -> bool:
 
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     """Members of gzip behind each other count as one, as browsers have it; what stands behind them does not."""
-    parts: list[bytes] = []
-    size = 0
-    while body:
-        inflate = zlib.decompressobj(wbits)
+    members: list[bytes] = []
+    size = at = 0
+    while not members or body.startswith(GZIP, at):
         try:
-            parts.append(inflate.decompress(body, limit + 1 - size))
+            member, at = _inflated_member(body, at, wbits, size, limit)
         except zlib.error as error:
-            if parts:
+            if members:
                 break
             raise Unwell("bad_compression", f"broken gzip or deflate data: {error}") from error
+        members.append(member)
+        size += len(member)
+    return b"".join(members)
+
+
+def _inflated_member(body: bytes, at: int, wbits: int, size: int, limit: int) -> tuple[bytes, int]:
+    """The member that begins at byte `at`, and where it ends; `size` bytes came before it."""
+    inflate, view, parts = zlib.decompressobj(wbits), memoryview(body), []
+    while not inflate.eof:
+        if at >= len(body):
+            raise Unwell("bad_compression", f"the compressed body is cut; {size} bytes could be read")
+        piece = view[at : at + ZLIB_PIECE]
+        parts.append(inflate.decompress(piece, limit + 1 - size))
+        at += len(piece)
         size += len(parts[-1])
         if size > limit:
             raise _too_large(limit)
-        if not inflate.eof:
-            raise Unwell("bad_compression", f"the compressed body is cut; {size} bytes could be read")
-        body = inflate.unused_data if inflate.unused_data.startswith(GZIP) else b""
-    return b"".join(parts)
+    return b"".join(parts), at - len(inflate.unused_data)
 
 
 def _too_large(limit: int) -> Unwell:
@@ -192,19 +194,21 @@ def _unbrotlied(body: bytes, limit: int) -> bytes:
 
 def _unzstd(body: bytes, limit: int) -> bytes:
     parts: list[bytes] = []
-    size = 0
-    while body.startswith(ZSTD):
-        inflate, at = zstandard.ZstdDecompressor().decompressobj(), 0
+    size = at = 0
+    unpacker = zstandard.ZstdDecompressor()  # one for all frames: an empty frame takes less than making it
+    while body.startswith(ZSTD, at):
+        inflate = unpacker.decompressobj()
         while not inflate.eof:
             if at >= len(body):
                 raise Unwell("bad_compression", f"the compressed body is cut; {size} bytes could be read")
+            piece = body[at : at + ZSTD_PIECE]
             try:
-                parts.append(inflate.decompress(body[at : at + ZSTD_PIECE]))
+                parts.append(inflate.decompress(piece))
             except zstandard.ZstdError as error:
                 raise Unwell("bad_compression", f"broken zstd data: {error}") from error
-            at += ZSTD_PIECE
+            at += len(piece)
             size += len(parts[-1])
             if size > limit:
                 raise _too_large(limit)
-        body = inflate.unused_data + body[at:]
+        at -= len(inflate.unused_data)
     return b"".join(parts)

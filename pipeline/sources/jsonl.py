@@ -4,7 +4,8 @@
 
 The row is the number of the line, blank ones counted. Lines are parsed by orjson; what it refuses though JSON knows it
 (escapes of lone surrogates, NaN) goes through the standard library: a lone surrogate becomes U+FFFD, NaN and Infinity
-null. Integers beyond 64 bits become floats in `meta`. Never holds more than one line.
+null. Integers beyond 64 bits become floats in `meta`. What is nested deeper than DEEPEST is refused: how deep Python
+itself can go depends on who calls. Never holds more than one line.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from pipeline.sources.files import FileSource
 from pipeline.sources.lines import excerpt, without_bom
 
 BLANK = b" \t\r"
+HOLDS = (dict, list, tuple)
 LENIENT = re.compile(rb"\\u[dD][89a-fA-F]|NaN|Infinity")  # what only the standard library's parser takes
 LONE = re.compile("[\ud800-\udfff]")
+DEEPEST = 400  # lists and objects in each other; half of Python's limit, for `_without_lone` takes two calls for each
 LANG_FIELDS = (("lang",), ("meta", "lang"))  # where a document's language is looked for unless the config says
 
 
@@ -32,7 +35,7 @@ class Jsonl(FileSource):
     """JSON lines (plain, .gz, .zst, .xz, .bz2): one document a line."""
 
     type: ClassVar[str] = "jsonl"
-    version: ClassVar[int] = 4  # 4: offsets behind a byte order mark
+    version: ClassVar[int] = 5  # 5: how deep a line may be nested
 
     text_field: str = Field("text", min_length=1, description="field of the text; dots go deeper: `body.text`")
     lang_field: str | None = Field(None, description="field of the language; by default `lang`, else `meta.lang`")
@@ -61,25 +64,50 @@ class Jsonl(FileSource):
             value = parse(line)
         except UnicodeDecodeError as error:
             return Bad(row, "invalid_utf8", offset + error.start, f"{error.reason}: {excerpt(line[error.start :])}")
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             return Bad(row, "invalid_json", offset, f"{error}: {excerpt(line)}")
         if not isinstance(lang, str):
             lang = language_among(value, lang)
         text = take(value, text_path)
         if not isinstance(text, str):
             return Bad(row, "missing_text", offset, f"no string in {self.text_field!r}: {excerpt(line)}")
-        return Record(row, text, self.kind, lang, dump(value) if value else None)
+        try:
+            return Record(row, text, self.kind, lang, dump(value) if value else None)
+        except ValueError as error:
+            return Bad(row, "invalid_json", offset, f"{error}: {excerpt(line)}")
 
 
 def parse(line: bytes) -> Any:
-    """The JSON value of a line. Raises UnicodeDecodeError, ValueError (no JSON) or RecursionError (too deep)."""
+    """The JSON value of a line. Raises UnicodeDecodeError, or ValueError (no JSON, or nested too deep)."""
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         text = line.decode()
         if not LENIENT.search(line):
             raise
-        return _without_lone(json.loads(text, parse_constant=lambda _: None))
+        return _without_lone(_shallow(_leniently(text)))
+
+
+def _leniently(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except RecursionError as error:
+        raise _too_deep() from error
+
+
+def _shallow(value: Any) -> Any:
+    """`value`. Raises ValueError where lists and objects stand in each other more than DEEPEST times."""
+    level = [value]
+    for _ in range(DEEPEST):
+        held = (item.values() if isinstance(item, dict) else item for item in level if isinstance(item, HOLDS))
+        level = [one for items in held for one in items if isinstance(one, HOLDS)]
+        if not level:
+            return value
+    raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"nested more than {DEEPEST} deep")
 
 
 def _without_lone(value: Any) -> Any:
@@ -93,11 +121,12 @@ def _without_lone(value: Any) -> Any:
 
 
 def dump(value: Any) -> str:
-    """JSON on one line; by the standard library where orjson cannot (integers beyond 64 bits)."""
+    """JSON on one line; by the standard library where orjson cannot (integers beyond 64 bits, 255 lists in each other).
+    Raises ValueError where it is nested too deep."""
     try:
         return orjson.dumps(value, default=_plain).decode()
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        return json.dumps(_shallow(value), ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def _plain(value: Any) -> str:

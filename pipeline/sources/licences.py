@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from typing import NamedTuple
 
 HEAD = 4096  # bytes of a file in which its SPDX line is looked for
 LONGEST = 200_000  # bytes of a licence file that are read
@@ -24,35 +25,48 @@ SPDX = re.compile(rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+() \t-]+)")
 _MIT = "permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated"
 _ISC = "permission to use, copy, modify, and(?: or)? distribute this software for any purpose with or without fee"
 _BSD = "redistribution and use (?:of this software )?in source and binary forms"
-PHRASES = (  # SPDX identifier, and the phrase (a regular expression) that only this licence has
-    ("AGPL-3.0", r"gnu affero general public license,? version 3"),
-    ("LGPL-2.0", r"gnu library general public license,? version 2"),
-    ("LGPL-2.1", r"gnu lesser general public license,? version 2\.1"),
-    ("LGPL-3.0", r"gnu lesser general public license,? version 3"),
-    ("GPL-1.0", r"gnu general public license,? version 1"),
-    ("GPL-2.0", r"gnu general public license,? version 2"),
-    ("GPL-3.0", r"gnu general public license,? version 3"),
-    ("Apache-2.0", r"apache license,? (?:version|v) ?2\.0"),
-    ("MPL-2.0", r"mozilla public license,? (?:version|v\.?) ?2\.0"),
-    ("Unlicense", r"this is free and unencumbered software released into the public domain"),
-    ("PSF-2.0", r"python software foundation license version 2"),
-    ("BSL-1.0", r"boost software license,? (?:- )?version 1\.0"),
-    ("CC0-1.0", r"cc0 1\.0 universal"),
-    ("MIT", rf"{_MIT}.*the above copyright notice and this permission notice"),
-    ("MIT-0", rf"{_MIT}(?!.*the above copyright notice and this permission notice)"),
-    (
+_MIT_ENDS = "the above copyright notice and this permission notice"
+_BSD_4 = "all advertising materials mentioning"
+
+
+class Phrase(NamedTuple):
+    """What only this licence has. What stands anywhere behind it is looked for once, not behind each place where the
+    words stand: texts that repeat them must cost no more than others."""
+
+    licence: str  # SPDX identifier
+    words: str  # a regular expression
+    behind: tuple[str, ...] = ()  # one of these stands somewhere behind the words
+    nowhere: tuple[str, ...] = ()  # none of these does
+
+
+PHRASES = (
+    Phrase("AGPL-3.0", r"gnu affero general public license,? version 3"),
+    Phrase("LGPL-2.0", r"gnu library general public license,? version 2"),
+    Phrase("LGPL-2.1", r"gnu lesser general public license,? version 2\.1"),
+    Phrase("LGPL-3.0", r"gnu lesser general public license,? version 3"),
+    Phrase("GPL-1.0", r"gnu general public license,? version 1"),
+    Phrase("GPL-2.0", r"gnu general public license,? version 2"),
+    Phrase("GPL-3.0", r"gnu general public license,? version 3"),
+    Phrase("Apache-2.0", r"apache license,? (?:version|v) ?2\.0"),
+    Phrase("MPL-2.0", r"mozilla public license,? (?:version|v\.?) ?2\.0"),
+    Phrase("Unlicense", r"this is free and unencumbered software released into the public domain"),
+    Phrase("PSF-2.0", r"python software foundation license version 2"),
+    Phrase("BSL-1.0", r"boost software license,? (?:- )?version 1\.0"),
+    Phrase("CC0-1.0", r"cc0 1\.0 universal"),
+    Phrase("MIT", _MIT, behind=(_MIT_ENDS,)),
+    Phrase("MIT-0", _MIT, nowhere=(_MIT_ENDS,)),
+    Phrase(
         "ISC",
-        rf"{_ISC} is hereby granted, provided that the above copyright notice(?!.*except as contained in this notice)",
+        rf"{_ISC} is hereby granted, provided that the above copyright notice",
+        nowhere=("except as contained in this notice",),
     ),
-    ("0BSD", rf"{_ISC} is hereby granted\. the software"),
-    ("BSD-4-Clause", rf"{_BSD}.*all advertising materials mentioning"),
-    (
-        "BSD-3-Clause",
-        rf"{_BSD}(?!.*all advertising materials mentioning).*(?:neither the names?|may not be used to endorse)",
-    ),
-    ("BSD-2-Clause", rf"{_BSD}(?!.*(?:neither the name|endorse or promote|all advertising materials))"),
+    Phrase("0BSD", rf"{_ISC} is hereby granted\. the software"),
+    Phrase("BSD-4-Clause", _BSD, behind=(_BSD_4,)),
+    Phrase("BSD-3-Clause", _BSD, behind=("neither the name", "may not be used to endorse"), nowhere=(_BSD_4,)),
+    Phrase("BSD-2-Clause", _BSD, nowhere=("neither the name", "endorse or promote", "all advertising materials")),
 )
-_COMPILED = tuple((name, re.compile(phrase)) for name, phrase in PHRASES)
+_PATTERNS = tuple((phrase, re.compile(phrase.words)) for phrase in PHRASES)
+BRACKETS_AT_MOST = 100  # opened in an expression; more are no expression: each takes calls in calls to read
 
 
 def is_licence_file(path: str) -> bool:
@@ -70,8 +84,15 @@ def declared(data: bytes) -> str | None:
 def recognise(text: str) -> str | None:
     """The SPDX identifier of a licence's text; of several licences in one text the one that comes first."""
     folded = re.sub(r"[\s*#/;]+", " ", text[:LONGEST].lower())  # and/or becomes and or
-    found = [(match.start(), name) for name, phrase in _COMPILED if (match := phrase.search(folded))]
+    found = [(begin, phrase.licence) for phrase, words in _PATTERNS if (begin := _begin(phrase, words, folded)) >= 0]
     return min(found, key=lambda hit: hit[0])[1] if found else None
+
+
+def _begin(phrase: Phrase, words: re.Pattern[str], text: str) -> int:
+    """Where the phrase begins, -1 where it is not in the text."""
+    behind = max((text.rfind(part) for part in phrase.behind), default=len(text))
+    nowhere = max((text.rfind(part) for part in phrase.nowhere), default=-1)
+    return next((match.start() for match in words.finditer(text) if nowhere < match.end() <= behind), -1)
 
 
 def together(licences: Iterable[str | None]) -> str | None:
@@ -95,6 +116,8 @@ def nearest(path: str, by_folder: dict[str, str]) -> str | None:
 def allows(expression: str | None, allowed: Collection[str]) -> bool:
     """Whether the licences in `allowed` permit use under `expression` (AND, OR, WITH and brackets as SPDX has them).
     Unknown licences and what is no expression are not allowed."""
+    if (expression or "").count("(") > BRACKETS_AT_MOST:
+        return False
     tokens = re.findall(r"[()]|[^\s()]+", expression or "")
     names = {name.lower() for name in allowed}
     try:

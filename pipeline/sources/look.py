@@ -77,7 +77,7 @@ def _fields(source: Jsonl, head: bytes) -> Look:
     for line in islice(text.split(b"\n"), LINES):
         try:
             value = parse(line)
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
         if isinstance(value_at(value, tuple(source.text_field.split("."))), str):
             return Look()

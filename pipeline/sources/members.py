@@ -10,6 +10,7 @@ with a frame that holds the dictionary of all others. Memory: a block, whatever 
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -52,6 +53,15 @@ class Tape(Feed):
         self.raw.seek(offset)
         self._read, self.back = offset, b""
 
+    @property
+    def seekable(self) -> bool:
+        """Whether `seek` works: a stream over HTTP says it can be sought, cannot be, and tells no size."""
+        return self.raw.seekable() and getattr(self.raw, "size", 0) is not None
+
+    def length(self) -> int:
+        """Bytes of the whole file. Where the tape stands is lost: `seek` is to follow."""
+        return self.raw.seek(0, os.SEEK_END)
+
     def exactly(self, count: int) -> bytes:
         """So many bytes, fewer only where the file ends."""
         data = self.peek(count)
@@ -65,6 +75,7 @@ class Member:
 
     offset: int
     blocks: Iterator[bytes]
+    tape: Tape | None = None  # of a plain file, where it can be sought: it may be read from any byte on
 
 
 class Members:
@@ -83,7 +94,7 @@ class Members:
         tape = self._tape
         if self.kind is None:
             tape.size = BLOCK
-            yield Member(0, iter(tape.take, b""))
+            yield Member(0, iter(tape.take, b""), tape if tape.seekable else None)
             return
         while (begin := self._next()) is not None:
             blocks = self._blocks()
@@ -143,10 +154,11 @@ class Members:
         head = self._tape.exactly(HEAD)
         size = int.from_bytes(head[4:], "little")
         if head[:4] != DICTIONARY or self._tape.offset != HEAD:
-            self._tape.seek(self._tape.offset + size)
+            self._tape.seek(self._behind(size))
             return
         if size > LARGEST_DICTIONARY:
             raise Damage("unreadable", f"a zstd dictionary of {size} bytes")
+        self._behind(size)
         held = self._tape.exactly(size)
         try:
             if BEGINS["zstd"].match(held):
@@ -154,6 +166,15 @@ class Members:
             self._zstd = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(held))
         except zstandard.ZstdError as error:
             raise Damage("unreadable", f"a broken zstd dictionary: {error}") from error
+
+    def _behind(self, size: int) -> int:
+        """The byte behind the next `size`. Raises Damage where there are fewer; the tape stays where it is."""
+        begin = self._tape.offset
+        lacking = begin + size - self._tape.length()
+        self._tape.seek(begin)
+        if lacking > 0:
+            raise Damage("truncated", f"the file ends {lacking} bytes before a frame without data does")
+        return begin + size
 
     def _search(self, since: int) -> int | None:
         """Offset of the first member at or behind `since` that holds a record; None where there is none."""

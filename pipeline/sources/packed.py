@@ -25,10 +25,17 @@ def candidates(archive: str, url: str, rules: Rules) -> Iterator[tuple[str, int]
     """(path, bytes) of the files that would be taken if there were no cap."""
     try:
         for entry in entries(url):
-            if entry.kind == "file" and not unsafe(entry.path) and _named(entry, rules)[0]:
+            if entry.kind == "file" and not unsafe(entry.path) and _would_be_taken(entry, rules):
                 yield _path(archive, entry), entry.size
     except Damage:
         return  # told when it is read
+
+
+def _would_be_taken(entry: Entry, rules: Rules) -> bool:
+    try:
+        return _named(entry, rules)[0] is not None
+    except EntryDamage:  # told when it is read; those behind it are sound
+        return False
 
 
 def read_archive(archive: str, url: str, lot: Lot | None, rules: Rules) -> Iterator[Record | Bad]:
@@ -96,6 +103,13 @@ def _named(entry: Entry, rules: Rules) -> tuple[str | None, bytes | None]:
     return (named if named and might_be(named, entry.path, rules.languages) else None), data
 
 
+def _licence(entry: Entry) -> str | None:
+    try:
+        return recognise(entry.read(LONGEST).decode("utf-8", "replace"))
+    except EntryDamage:  # those behind it are sound
+        return None
+
+
 def _licences(url: str) -> dict[str, str]:
     """{folder: SPDX expression} of the folders whose licence files are recognised."""
     by_folder: dict[str, list[str | None]] = {}
@@ -103,8 +117,7 @@ def _licences(url: str) -> dict[str, str]:
         for entry in entries(url):
             path = tidy(entry.path)
             if entry.kind == "file" and is_licence_file(path) and not by_name(path):
-                text = entry.read(LONGEST).decode("utf-8", "replace")
-                by_folder.setdefault(path.rpartition("/")[0], []).append(recognise(text))
+                by_folder.setdefault(path.rpartition("/")[0], []).append(_licence(entry))
     except Damage:
         pass  # told when the files are read
     return {folder: expression for folder, names in by_folder.items() if (expression := together(names))}

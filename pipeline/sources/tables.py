@@ -3,11 +3,14 @@
     records(table (n rows), first=0, columns=Columns(text="text")) -> n times Record | Bad
 
 A text that is null is `missing_text`; a string that is no UTF-8 (Parquet files hold such) is `invalid_utf8`, in a
-column of `meta` as well. Dates and times become strings as Arrow spells them, bytes and decimals too. Opens nothing.
+column of `meta` as well. Dates and times become strings as Arrow spells them, bytes and decimals too; a row of which a
+column cannot be spelled so (a time zone that nobody knows, a year beyond 9999 in a struct) is `unreadable`. Opens
+nothing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
@@ -17,11 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import ConfigError, InputError
-from pipeline.sources.base import Bad, Record
+from pipeline.sources.base import Bad, Record, Unwell
 from pipeline.sources.jsonl import LANG_FIELDS, dump, language_among, take
 from pipeline.sources.text import utf8_problem
 
 Row = dict[str, Any]
+# what Arrow and Python raise for values that they cannot turn into Python's: broken UTF-8, years, time zones, fields of
+# one name in a struct, lists in lists without end
+UNSPELLABLE = (pa.ArrowException, ValueError, OverflowError, KeyError, RecursionError)
 
 
 class Unreadable(Exception):  # noqa: N818 (not an error: the ledger gets it)
@@ -44,7 +50,10 @@ class Columns:
 
 
 def check(schema: pa.Schema, columns: Columns, where: str) -> None:
-    """Raises ConfigError where there is no text column, telling those that exist."""
+    """Raises ConfigError where there is no text column, telling those that exist, or where two have one name."""
+    twice = next((name for name, count in Counter(schema.names).items() if count > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{where}: two columns are called {twice!r}", "rename one of them, or leave it out")
     first, *rest = columns.path(schema)
     names = ", ".join(f"{field.name} ({field.type})" for field in schema)
     if first not in schema.names:
@@ -78,7 +87,7 @@ def records(table: pa.Table, first: int, columns: Columns) -> Iterator[Record | 
     """One a row, numbered from `first`. `check` has passed."""
     path = columns.path(table.schema)
     texts, valid = _texts(table, path)
-    others = _plain(table.drop_columns([path[0]]) if len(path) == 1 else table)
+    others = table.drop_columns([path[0]]) if len(path) == 1 else table
     for number, (text, other) in enumerate(zip(texts, _rows(others), strict=True), first):
         if text is None:
             yield Bad(number, "missing_text", None, f"{columns.text!r} is null")
@@ -86,8 +95,8 @@ def records(table: pa.Table, first: int, columns: Columns) -> Iterator[Record | 
             yield _too_large(number, len(text), columns.max_document)
         elif not valid and (problem := utf8_problem(number, 0, text)):
             yield Bad(number, "invalid_utf8", None, f"{columns.text!r}, byte {problem.offset}: {problem.detail}")
-        elif isinstance(other, str):
-            yield Bad(number, "invalid_utf8", None, other)
+        elif isinstance(other, Unwell):
+            yield Bad(number, other.reason, None, other.detail)
         else:
             yield _record(number, text, other, path, columns)
 
@@ -96,12 +105,15 @@ def _too_large(number: int, size: int, limit: int) -> Bad:
     return Bad(number, "too_large", None, f"{size} bytes in one document", value=float(size), limit=float(limit))
 
 
-def _record(number: int, text: bytes, other: Row, path: tuple[str, ...], columns: Columns) -> Record:
+def _record(number: int, text: bytes, other: Row, path: tuple[str, ...], columns: Columns) -> Record | Bad:
     paths = (tuple(columns.lang_field.split(".")),) if columns.lang_field else LANG_FIELDS
     lang = columns.lang or language_among(other, paths)
     if len(path) > 1:
         take(other, path)
-    return Record(number, text, columns.kind, lang, dump(other) if other else None)
+    try:
+        return Record(number, text, columns.kind, lang, dump(other) if other else None)
+    except ValueError as error:
+        return Bad(number, "unreadable", None, str(error))
 
 
 def _texts(table: pa.Table, path: tuple[str, ...]) -> tuple[list[bytes | None], bool]:
@@ -127,23 +139,26 @@ def _plain(table: pa.Table) -> pa.Table:
     return table
 
 
-def _rows(table: pa.Table) -> list[Row | str]:
-    """A dict for each row, or a sentence where one of its strings is no UTF-8."""
+def _rows(table: pa.Table) -> list[Row | Unwell]:
+    """A dict for each row, or what is wrong with one of its columns."""
     if not table.num_columns:
         return [{}] * table.num_rows
     try:
-        return table.to_pylist()
-    except UnicodeDecodeError:
+        return _plain(table).to_pylist()
+    except UNSPELLABLE:
         return [_row(table.slice(i, 1)) for i in range(table.num_rows)]
 
 
-def _row(table: pa.Table) -> Row | str:
+def _row(table: pa.Table) -> Row | Unwell:
+    row: Row = {}
     for name in table.column_names:
         try:
-            table.column(name).to_pylist()
+            row |= _plain(table.select([name])).to_pylist()[0]
         except UnicodeDecodeError as error:
-            return f"column {name!r}, byte {error.start}: {error.reason}"
-    return table.to_pylist()[0]
+            return Unwell("invalid_utf8", f"column {name!r}, byte {error.start}: {error.reason}")
+        except UNSPELLABLE as error:
+            return Unwell("unreadable", f"column {name!r}: {' '.join(str(error).split())}"[:160])
+    return row
 
 
 def tried(where: str, read: Callable[[], Any]) -> Any:

@@ -17,7 +17,11 @@ from pipeline.sources.decompress import Damage
 
 BLOCK = 512
 LONGEST_HEADER = 1 << 20
+LONGEST_FOR_ALL = 4096  # characters that a header for all members may say of them: each of them is told so much
+LONGEST_NUMBER = 20  # digits
 LONG_NAME, LONG_LINK, PAX, PAX_ALL, SOLARIS_PAX = b"L", b"K", b"x", b"g", b"X"
+SPARSE = "GNU.sparse"
+TOLD = frozenset(("path", "size", SPARSE + ".name"))  # what is kept of pax headers, so that many cost no memory
 KINDS = {tarfile.REGTYPE: "file", tarfile.AREGTYPE: "file", tarfile.CONTTYPE: "file", tarfile.DIRTYPE: "folder"}
 LINKS = (tarfile.LNKTYPE, tarfile.SYMTYPE)
 WITHOUT_BYTES = (
@@ -88,8 +92,13 @@ def members(reader: Reader) -> Iterator[Member]:
             return
         info = _parsed(header, reader.position - BLOCK)
         if info.type in (LONG_NAME, LONG_LINK, PAX, PAX_ALL, SOLARIS_PAX):
-            found = _extension(info, _held(reader, info))
-            for_all, for_next = (for_all | found, for_next) if info.type == PAX_ALL else (for_all, for_next | found)
+            found = _extension(info, _held(reader, info), reader.position)
+            if info.type != PAX_ALL:
+                for_next |= found
+                continue
+            for_all |= found
+            if sum(map(len, for_all.values())) > LONGEST_FOR_ALL:
+                raise Damage("unreadable", "a name too long to be that of all members", reader.position)
             continue
         more = info.type == tarfile.GNUTYPE_SPARSE and header[482]
         while more:  # maps of a sparse file's holes, in blocks of their own
@@ -118,27 +127,36 @@ def _held(reader: Reader, info: tarfile.TarInfo) -> bytes:
     return reader.take(_padded(info.size))[: info.size]
 
 
-def _extension(info: tarfile.TarInfo, data: bytes) -> dict[str, str]:
+def _extension(info: tarfile.TarInfo, data: bytes, offset: int) -> dict[str, str]:
     """What an extension header says of the members to come."""
     if info.type == LONG_NAME:
         return {"path": data.rstrip(b"\0").decode("utf-8", "surrogateescape")}
     if info.type == LONG_LINK:
         return {}
     found = {}
-    while data:  # records: "<length of the record> <key>=<value>\n"
-        length, _, rest = data.partition(b" ")
-        if not length.isdigit() or not len(length) + 1 < int(length) <= len(data):
-            raise Damage("unreadable", "a broken pax header")
-        key, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
-        found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
-        data = data[int(length) :]
+    at = 0
+    while at < len(data):  # records: "<length of the record> <key>=<value>\n"
+        digits = data[at : data.find(b" ", at, at + LONGEST_NUMBER + 1)]
+        length = int(digits) if digits.isdigit() and len(digits) <= LONGEST_NUMBER else 0
+        if not len(digits) + 1 < length <= len(data) - at:
+            raise Damage("unreadable", "a broken pax header", offset)
+        name, _, value = data[at + len(digits) + 1 : at + length - 1].partition(b"=")
+        key = name.decode("utf-8", "surrogateescape")
+        if key in TOLD:
+            found[key] = value.decode("utf-8", "surrogateescape")
+        elif key.startswith(SPARSE):
+            found[SPARSE] = ""
+        at += length
     return found
 
 
 def _member(info: tarfile.TarInfo, said: dict[str, str], offset: int) -> Member:
-    path = said.get("GNU.sparse.name") or said.get("path") or info.name
-    size = int(said["size"]) if said.get("size", "").isdecimal() else max(info.size, 0)
+    path = said.get(SPARSE + ".name") or said.get("path") or info.name
+    digits = said.get("size", "")
+    if len(digits) > LONGEST_NUMBER:
+        raise Damage("unreadable", f"a size of {len(digits)} digits", offset)
+    size = int(digits) if digits.isdecimal() else max(info.size, 0)
     kind = KINDS.get(info.type, "link" if info.type in LINKS else "other")
-    if kind == "file" and any(key.startswith("GNU.sparse") for key in said):
+    if kind == "file" and any(key.startswith(SPARSE) for key in said):
         kind = "other"  # a sparse file's bytes are not what stands in the archive
     return Member(path, 0 if info.type in WITHOUT_BYTES else size, kind, offset)

@@ -24,7 +24,9 @@ from pipeline.sources.warc_records import Broken, WarcRecord, records
 from pipeline.sources.web import OF_PAGES, Names, WebPages, meta_of, no_document
 
 TYPES = ("text/html", "application/xhtml+xml", "text/plain")
-HTML = re.compile(rb"[\xef\xbb\xbf\s]*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+# what stands between the first `<!--` and the last `-->` may be several comments: a group for each would double the
+# ways to match with each of them
+HTML = re.compile(rb"[\xef\xbb\xbf\s]*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 SNIFFED = 1024  # bytes
 TOLD = ("url", "date", "record_id", "content_type", "status", *OF_PAGES, "truncated")
 KINDS = ("warcinfo", "response", "resource", "request", "metadata", "revisit", "conversion", "continuation")
@@ -34,6 +36,7 @@ class Warc(WebPages):
     """Web archives (.warc, .arc; plain, .gz or .zst): one document a page that was fetched well."""
 
     type: ClassVar[str] = "warc"
+    version: ClassVar[int] = 4  # 4: what a wrong length does to the records behind it
     known: ClassVar[tuple[str, ...]] = TOLD
 
     meta: Names | None = meta_of(*TOLD)

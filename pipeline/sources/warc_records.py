@@ -14,21 +14,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 from pipeline.sources.decompress import Damage
+from pipeline.sources.headers import Headers, arc_headers, folded
 from pipeline.sources.lines import excerpt
-from pipeline.sources.members import Members
+from pipeline.sources.members import Member, Members
 
 HEADERS_AT_MOST = 1 << 16  # bytes of a record's headers
 BROKEN_AT_MOST = 1000  # records of one file
 WARC = re.compile(rb"WARC/\d+\.\d+\r?\n")
 NEXT = re.compile(rb"\r?\n\r?\n(?=WARC/\d+\.\d+\r?\n)")
-ARC = re.compile(rb"((?:filedesc|https?|ftp|dns):\S*.*?) (\S+) (\d{8,17}) (\S+) (-?\w+)\r?\n", re.S)
-ARC_TYPES = {b"filedesc": "warcinfo", b"dns": "resource"}  # all others are responses
-
-Headers = dict[str, str]  # names in lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +58,26 @@ class Broken:
 class Inside:
     """The bytes inside a member, read by line and by count."""
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
+    def __init__(self, member: Member) -> None:
+        self._blocks, self._tape = member.blocks, member.tape
         self._held, self._at = b"", 0
         self.position = 0  # bytes passed
 
-    def _fill(self) -> bool:
-        block = next(filter(None, self._blocks), b"")  # a piece of compressed data may give nothing yet
-        self._held, self._at = self._held[self._at :] + block, 0
-        return bool(block)
+    def _fill(self, count: int) -> bool:
+        """Holds `count` bytes, or all up to the end; whether it got any."""
+        pieces = [self._held[self._at :]]
+        size = before = len(pieces[0])
+        # a piece of compressed data may give nothing yet
+        while size < count and (block := next(filter(None, self._blocks), b"")):
+            pieces.append(block)
+            size += len(block)
+        self._held, self._at = b"".join(pieces), 0
+        return size > before
 
     def peek(self, count: int) -> bytes:
         """The next bytes, left where they are; fewer only at the end."""
-        while len(self._held) - self._at < count and self._fill():
-            pass
+        if len(self._held) - self._at < count:
+            self._fill(count)
         return self._held[self._at : self._at + count]
 
     def take(self, count: int) -> bytes:
@@ -88,12 +91,27 @@ class Inside:
 
     def skip(self, count: int) -> int:
         """Passes over so many bytes without holding them; how many there were."""
+        if self._tape and count > len(self._held) - self._at:
+            begin = self.position
+            self.go(min(begin + count, self._tape.length()))
+            return self.position - begin
         left = count
-        while left and (len(self._held) > self._at or self._fill()):
+        while left and (len(self._held) > self._at or self._fill(1)):
             step = min(left, len(self._held) - self._at)
             self._pass(step)
             left -= step
         return count - left
+
+    @property
+    def seekable(self) -> bool:
+        return self._tape is not None
+
+    def go(self, position: int) -> None:
+        """Goes to any byte of a file that is `seekable`."""
+        assert self._tape is not None
+        self._tape.seek(position)
+        self._blocks = iter(self._tape.take, b"")  # anew: the one before may have come to its end
+        self._held, self._at, self.position = b"", 0, position
 
     def line(self) -> bytes:
         """Up to the next line feed, at most HEADERS_AT_MOST bytes; b"" at the end."""
@@ -103,7 +121,7 @@ class Inside:
             searched = len(self._held) - self._at
             if found >= 0:
                 return self.take(found + 1 - self._at)
-            if searched >= HEADERS_AT_MOST or not self._fill():
+            if searched >= HEADERS_AT_MOST or not self._fill(searched + 1):
                 return self.take(HEADERS_AT_MOST)
 
     def give_back(self, data: bytes) -> None:
@@ -131,13 +149,22 @@ def _all(raw: IO[bytes], name: str, limit: int) -> Iterator[WarcRecord | Broken]
     except Damage as damage:
         yield Broken(0, damage.reason, damage.detail, last=True)
         return
+    cut: Broken | None = None  # told when it is known whether anything stands behind it
     for member in members:
-        inside = Inside(member.blocks)
-        reader = _Reader(inside, member.offset, members.kind is not None, limit)
+        if cut:
+            yield replace(cut, last=False)
+            cut = None
+        reader = _Reader(Inside(member), member.offset, members.kind is not None, limit)
         try:
             yield from reader.records()
         except Damage as damage:
-            yield Broken(reader.offset, damage.reason, damage.detail, last=damage.reason == "truncated")
+            broken = Broken(reader.offset, damage.reason, damage.detail, last=damage.reason == "truncated")
+            if broken.last:
+                cut = broken
+            else:
+                yield broken
+    if cut:
+        yield cut
 
 
 class _Reader:
@@ -155,12 +182,11 @@ class _Reader:
             try:
                 self._check_end(line)
                 if WARC.fullmatch(line):
-                    headers = self._headers()
-                elif match := ARC.fullmatch(line):
-                    headers = _arc_headers(match)
+                    record = self._record(folded(self._header_lines()), arc=False)
+                elif headers := arc_headers(line):
+                    record = self._record(headers, arc=True)
                 else:
                     raise _Bad("bad_record", f"begins with {excerpt(line)!r}, not with WARC/1.0")
-                record = self._record(headers, arc=line[:5] != b"WARC/")
             except _Bad as bad:
                 yield Broken(self.offset, bad.reason, bad.detail, bad.value, bad.limit)
                 if not bad.found_next:
@@ -168,21 +194,12 @@ class _Reader:
                 continue
             yield record
 
-    def _headers(self) -> Headers:
-        """Names in lower case; of a name that stands twice the first value. Lines that begin blank go on."""
-        headers: Headers = {}
-        name, begin = "", self.inside.position
+    def _header_lines(self) -> Iterator[str]:
+        begin = self.inside.position
         while line := self._checked_line().rstrip(b"\r\n"):
             if self.inside.position - begin > HEADERS_AT_MOST:
                 raise _Bad("bad_record", f"more than {HEADERS_AT_MOST} bytes of headers")
-            text = line.decode("utf-8", "replace")
-            if line[:1] in b" \t":
-                headers[name] = f"{headers.get(name, '')} {text.strip()}"
-                continue
-            name, _, value = text.partition(":")
-            name = name.strip().lower()
-            headers.setdefault(name, value.strip())
-        return headers
+            yield line.decode("utf-8", "replace")
 
     def _checked_line(self) -> bytes:
         line = self.inside.line()
@@ -201,13 +218,13 @@ class _Reader:
         declared = headers.get("content-length", "")
         if not (declared.isascii() and declared.isdigit()):
             raise _Bad("bad_length", f"Content-Length is {excerpt(declared)!r}")
-        size = int(declared[:19])
+        size, begin = int(declared[:19]), self.inside.position
         block = self.inside.take(size if size <= self.limit + HEADERS_AT_MOST else HEADERS_AT_MOST)
         got = len(block) + self.inside.skip(size - len(block))
         ends = self._ends(arc)
         self.inside.peek(1)  # reads on to the member's checksum, if this was its last record
         if got < size or not ends:
-            raise self._misjudged(size, got, block)
+            raise self._misjudged(size, got, block, begin)
         return WarcRecord(self.offset, headers.get("warc-type", "").lower(), headers, size, block)
 
     def _ends(self, arc: bool) -> bool:
@@ -218,24 +235,42 @@ class _Reader:
             return True
         return not mark.strip(b"\r\n") or mark.startswith(b"\n\n") or (arc and mark.startswith((b"\n", b"\r\n")))
 
-    def _misjudged(self, size: int, got: int, block: bytes) -> Exception:
+    def _misjudged(self, size: int, got: int, block: bytes, begin: int) -> Exception:
         """The block does not end where its header says. If it was too long, the next record stands inside it."""
         detail = f"the record does not end after the {size} bytes its header tells"
+        may_return = self.inside.seekable and len(block) < got
         if found := NEXT.search(block):
-            self.inside.give_back(block[found.end() :])
+            if may_return:
+                self.inside.go(begin + found.end())
+            else:
+                self.inside.give_back(block[found.end() :])
             return _Bad("bad_length", detail, float(found.start()), float(size), found_next=True)
+        if may_return:
+            return self._passed_over(size, got, detail, begin)
         if got < size and not self.packed:
-            return Damage("truncated", f"the file ends {size - got} bytes before the record does")
+            return _cut(size, got)
         return _Bad("bad_length", detail, float(got) if got < size else None, float(size))
+
+    def _passed_over(self, size: int, got: int, detail: str, begin: int) -> Exception:
+        """The same of a block that is not held: the next record is looked for line by line."""
+        self.inside.go(begin)
+        self._find_next()
+        if self.inside.peek(1):
+            return _Bad("bad_length", detail, float(self.inside.position - begin), float(size), found_next=True)
+        return _cut(size, got) if got < size else _Bad("bad_length", detail, None, float(size))
 
     def _find_next(self) -> None:
         """Passes over all lines up to one that a record begins with, behind a blank line."""
         blank = True  # what could not be read may have been the line before
         while line := self.inside.line():
-            if blank and (WARC.fullmatch(line) or ARC.fullmatch(line)):
+            if blank and (WARC.fullmatch(line) or arc_headers(line)):
                 self.inside.give_back(line)
                 return
             blank = not line.strip(b"\r\n")
+
+
+def _cut(size: int, got: int) -> Damage:
+    return Damage("truncated", f"the file ends {size - got} bytes before the record does")
 
 
 class _Bad(Exception):  # noqa: N818 (not an error: the ledger gets it)
@@ -251,23 +286,3 @@ class _Bad(Exception):  # noqa: N818 (not an error: the ledger gets it)
     ) -> None:
         super().__init__(reason, detail)
         self.reason, self.detail, self.value, self.limit, self.found_next = reason, detail, value, limit, found_next
-
-
-def _arc_headers(match: re.Match[bytes]) -> Headers:
-    """A line of ARC 1 (`URL IP date type length`) as the WARC headers it stands for."""
-    url, address, date, kind, length = match.groups()
-    told = {
-        "warc-type": ARC_TYPES.get(url.partition(b":")[0], "response"),
-        "warc-target-uri": url.decode("utf-8", "replace"),
-        "warc-ip-address": address.decode("utf-8", "replace"),
-        "warc-date": _arc_date(date.decode()),
-        "content-length": length.decode("utf-8", "replace"),
-    }
-    kind = b"application/http" if told["warc-type"] == "response" else kind
-    return {**told, "content-type": kind.decode("utf-8", "replace")}
-
-
-def _arc_date(digits: str) -> str:
-    """20140216050221 -> 2014-02-16T05:02:21Z; what has not 14 digits stays as it is."""
-    d = digits
-    return f"{d[:4]}-{d[4:6]}-{d[6:8]}T{d[8:10]}:{d[10:12]}:{d[12:14]}Z" if len(d) == 14 else digits

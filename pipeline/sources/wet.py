@@ -29,6 +29,7 @@ class Wet(WebText):
     """WET files (text taken out by the crawler; plain, .gz or .zst): one document a page."""
 
     type: ClassVar[str] = "wet"
+    version: ClassVar[int] = 4  # 4: what a wrong length does to the records behind it
     known: ClassVar[tuple[str, ...]] = TOLD
 
     meta: Names | None = meta_of(*TOLD)

@@ -1,9 +1,12 @@
-"""What the tests of sources share: writing small inputs, reading them, and taking a file's permission away."""
+"""What the tests of sources share: writing small inputs, reading them, taking a file's permission away, and how much
+longer an input of twice the size takes."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,3 +47,16 @@ def forbid(path: Path, monkeypatch: Any) -> None:
     path.chmod(0)
     allowed = os.access
     monkeypatch.setattr(os, "access", lambda p, mode: os.fspath(p) != str(path) and allowed(p, mode))
+
+
+def growth(work: Callable[[Any], object], make: Callable[[int], Any], size: int) -> float:
+    """How many times as long `work` takes for `make(2 * size)` as for `make(size)`: 2 where it is linear, 4 where it is
+    quadratic. The shortest of five, taken in turns, because other programs run too."""
+    inputs = [make(size), make(2 * size)]
+    times: list[list[float]] = [[], []]
+    for _ in range(5):
+        for one, taken in zip(inputs, times, strict=True):
+            begin = time.process_time()
+            work(one)
+            taken.append(time.process_time() - begin)
+    return min(times[1]) / min(times[0])

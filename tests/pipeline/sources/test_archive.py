@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.sources.archive import unsafe
 from pipeline.sources.base import Bad, Record
@@ -142,6 +144,80 @@ def test_a_broken_file_in_a_zip_is_told_and_the_others_are_read(tmp_path):
     (tmp_path / "x.zip").write_bytes(data)
     found = read("code", tmp_path / "x.zip")
     assert (texts(found), reasons(found)) == (["second = 2\n"], ["unreadable"])
+
+
+def flagged(name: bytes, broken: bytes, count: int) -> bytes:
+    """A zip of which a name says it is UTF-8 and is not: in its own header (1), or in the directory too (2)."""
+    data = zipped({"é.py": b"first = 1\n", "b.py": b"second = 2\n"})  # a name beyond ASCII sets the flag
+    own, directory = data.index(name), data.rindex(name)
+    assert own < directory
+    data = data[:own] + broken + data[own + len(name) :]
+    return data if count == 1 else data[:directory] + broken + data[directory + len(name) :]
+
+
+def test_a_name_in_a_zip_that_is_not_the_utf_8_it_says_is_told(tmp_path):
+    (tmp_path / "own.zip").write_bytes(flagged("é".encode(), b"\xff\xfe", 1))
+    found = read("code", tmp_path / "own.zip")
+    assert (texts(found), reasons(found)) == (["second = 2\n"], ["unreadable"])
+    (tmp_path / "all.zip").write_bytes(flagged("é".encode(), b"\xff\xfe", 2))
+    (bad,) = read("code", tmp_path / "all.zip")
+    assert (bad.reason, bad.breaks_off) == ("unreadable", True)
+    assert "utf-8" in bad.detail
+
+
+def test_an_offset_of_64_bits_in_a_zip_is_told(tmp_path):
+    data = bytearray(zipped({"a.py": b"a", "b.py": b"b"}))
+    entry = data.index(b"PK\x01\x02")
+    data[entry + 42 : entry + 46] = b"\xff" * 4  # it stands in an extra field
+    data[entry + 30 : entry + 32] = (12).to_bytes(2, "little")
+    at = entry + 46 + len("a.py")
+    data[at:at] = b"\1\0\x08\0" + b"\xff" * 8
+    end = data.index(b"PK\x05\x06")
+    data[end + 12 : end + 16] = (int.from_bytes(data[end + 12 : end + 16], "little") + 12).to_bytes(4, "little")
+    (tmp_path / "x.zip").write_bytes(data)
+    found = read("code", tmp_path / "x.zip")
+    assert (texts(found), reasons(found)) == (["b"], ["unreadable"])
+
+
+def test_an_empty_name_in_a_zip_is_told(tmp_path):
+    data = bytearray(zipped({"a.py": b"first = 1\n", "b.py": b"second = 2\n"}))
+    data[data.rindex(b"a.py")] = 0  # a name ends at NUL
+    (tmp_path / "x.zip").write_bytes(data)
+    found = read("code", tmp_path / "x.zip")
+    assert (texts(found), reasons(found)) == (["second = 2\n"], ["unsafe_path"])
+
+
+@given(flips=st.dictionaries(st.integers(0, 700), st.integers(0, 255), min_size=1, max_size=4))
+def test_bytes_of_a_zip_may_be_anything(tmp_path_factory, flips):
+    data = bytearray(
+        zipped({"é.py": b"first = 1\n", "LICENSE": b"MIT", "b.py": b"second = 2\n", "run": b"#!/bin/sh\n"})
+    )
+    for at, byte in flips.items():
+        data[at % len(data)] = byte
+    path = tmp_path_factory.mktemp("z") / "x.zip"
+    path.write_bytes(data)
+    assert all(isinstance(one, Record | Bad) for one in read("code", path))
+    assert all(isinstance(one, Record | Bad) for one in read("code", path, max_bytes=100))
+
+
+def broken_first(files: dict[str, bytes]) -> bytes:
+    """A zip whose first entry cannot be unpacked."""
+    data = bytearray(zipped(files))
+    data[data.index(next(iter(files)).encode()) + len(next(iter(files))) + 2] ^= 0xFF
+    return bytes(data)
+
+
+def test_a_broken_licence_in_a_zip_hides_none_behind_it(tmp_path):
+    apache = {"b/LICENSE": FILES["p/LICENSE"], "b/x.py": b"x = 1\n"}
+    (tmp_path / "x.zip").write_bytes(broken_first({"a/LICENSE": b"Permission is hereby granted " * 9, **apache}))
+    assert texts(read("code", tmp_path / "x.zip", licences=["Apache-2.0"])) == ["x = 1\n"]
+
+
+def test_a_broken_entry_in_a_zip_takes_nothing_from_the_lot_of_those_behind_it(tmp_path):
+    five = {f"{i}.py": b"x = 1\n" for i in range(5)}
+    (tmp_path / "x.zip").write_bytes(broken_first({"run": b"#!/bin/sh\n" * 9, **five}))
+    found = read("code", tmp_path / "x.zip", max_bytes=1000)
+    assert (len(texts(found)), reasons(found)) == (5, ["unreadable"])
 
 
 def test_what_is_no_archive_is_told(tmp_path):

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.sources.base import Unwell
-from pipeline.sources.http_message import charset_in, plain_body, response
+from pipeline.sources.http_message import CODINGS_AT_MOST, HEADERS_AT_MOST, charset_in, plain_body, response
+from tests.pipeline.sources.making import growth
 from tests.pipeline.sources.web_making import http
 
 LIMIT = 100_000
@@ -114,3 +115,54 @@ def test_the_charset_stands_in_the_content_type(value, charset):
     assert charset_in(value) == charset
     got = response(f"HTTP/1.0 200\r\nContent-Type: {value}\r\ncontent-type: text/plain\r\n\r\n".encode())
     assert (got.charset, got.type, got.status, got.body) == (charset, "text/html", 200, b"")
+
+
+def test_headers_of_just_the_limit_pass_and_one_byte_more_does_not():
+    head = b"HTTP/1.1 200 OK\r\nX: "
+    block = head + b"y" * (HEADERS_AT_MOST - len(head))
+    assert response(block + b"\r\n\r\nz").body == b"z"
+    with pytest.raises(Unwell) as told:
+        response(block + b"y\r\n\r\nz")
+    assert (told.value.reason, told.value.value, told.value.limit) == ("bad_http", HEADERS_AT_MOST + 1, HEADERS_AT_MOST)
+
+
+def test_a_body_may_not_be_packed_times_without_end():
+    few, many = (", ".join(["identity"] * n) for n in (CODINGS_AT_MOST - 1, CODINGS_AT_MOST))  # and a coding of the way
+    assert body(http(b"a", f"Content-Encoding: {few}")) == b"a"
+    with pytest.raises(Unwell, match="17 times"):
+        body(http(b"a", f"Content-Encoding: {many}"))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_many_members_cost_no_more_than_their_bytes(coding):
+    pack = {"gzip": gzip.compress, "zstd": zstandard.compress}[coding]
+    assert (
+        body(http(pack(b"a") * 3000 + pack(b"b") + pack(b"") * 2, f"Content-Encoding: {coding}")) == b"a" * 3000 + b"b"
+    )
+    make = {"gzip": lambda n: pack(b"") * n, "zstd": lambda n: pack(b"") * 2 * n}[coding]
+    assert growth(body, lambda n: http(make(n), f"Content-Encoding: {coding}"), 30_000) < 3
+
+
+def test_many_members_are_not_unpacked_beyond_the_limit():
+    with pytest.raises(Unwell, match="grows beyond"):
+        body(http(gzip.compress(bytes(LIMIT // 2)) * 3, "Content-Encoding: gzip"))
+
+
+@given(
+    texts=st.lists(st.binary(max_size=9000), min_size=1, max_size=4),
+    tail=st.sampled_from([b"", b"x", b"\x1f\x8bxxxxxxxx"]),
+)
+def test_what_stands_behind_the_last_member_of_gzip_is_passed_over(texts, tail):
+    packed = b"".join(gzip.compress(text, 0) for text in texts)  # stored, so that members end anywhere in a piece
+    assert body(http(packed + tail, "Content-Encoding: gzip")) == b"".join(texts)
+
+
+def test_a_member_that_breaks_is_left_out_whole():
+    second = gzip.compress(bytes(range(256)) * 200, 0)
+    packed = gzip.compress(b"first") + second[:-8] + b"wrong sum"[:8]
+    assert body(http(packed, "Content-Encoding: gzip")) == b"first"
+
+
+def test_a_charset_of_blanks_costs_no_more_than_its_bytes():
+    assert growth(charset_in, lambda n: "charset=" + " " * n + ";", 1_000_000) < 3
+    assert charset_in('charset=" utf-8"') == "utf-8"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError, InputError
 from pipeline.sources.base import Bad, Record
+from pipeline.sources.jsonl import DEEPEST
 from tests.pipeline.sources.making import packed, read, reasons, source, texts
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=30)  # all of Unicode but lone surrogates
@@ -52,6 +53,10 @@ BAD_LINES = [
     (b"[1, 2", "invalid_json", 2),
     (b"[" * 100_000, "invalid_json", 2),  # too deep
     (b'{"text": "\\ud800' + b"[" * 3000, "invalid_json", 2),
+    (b'{"text": "a", "n": ' + b"[" * 1000 + b"]" * 1000 + b"}", "invalid_json", 2),  # read, but not to be written
+    (b'{"text": "a", "n": ' + b"[" * DEEPEST + b"]" * DEEPEST + b"}", "invalid_json", 2),  # and the object around it
+    (b'{"text": "a", "n": [NaN, ' + b"[" * 3000 + b"]" * 3000 + b"]}", "invalid_json", 2),
+    (b'{"text": "a", "n": [NaN' + b', {"m": [0' * DEEPEST + b"]}" * DEEPEST + b"]}", "invalid_json", 2),
     (b'{"title": "a"}', "missing_text", 2),
     (b'{"text": null}', "missing_text", 2),
     (b'{"text": ["a"]}', "missing_text", 2),
@@ -70,6 +75,15 @@ def test_a_bad_line_goes_to_the_ledger_with_its_offset_and_the_next_is_read(tmp_
     assert (bad.row, bad.reason, bad.offset) == (1, reason, offset)
     assert len(bad.detail) < 200
     assert (record.row, record.text) == (2, "next")
+
+
+@pytest.mark.parametrize("also", [b"1", b"NaN", b"100000000000000000000000"])
+def test_what_is_nested_just_as_deep_as_may_be_passes(tmp_path, also):
+    path = tmp_path / "x.jsonl"
+    deep = b"[" * (DEEPEST - 1) + also + b"]" * (DEEPEST - 1)
+    path.write_bytes(b'{"text": "a", "n": ' + deep + b"}")
+    (record,) = read("jsonl", path)
+    assert record.meta.count("[") == DEEPEST - 1
 
 
 def test_a_line_of_just_the_limit_passes_and_one_more_byte_does_not(tmp_path):

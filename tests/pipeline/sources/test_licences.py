@@ -1,8 +1,23 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.licences import allows, declared, is_licence_file, nearest, recognise, together
+from pipeline.sources.licences import (
+    _BSD,
+    _ISC,
+    _MIT,
+    BRACKETS_AT_MOST,
+    PHRASES,
+    allows,
+    declared,
+    is_licence_file,
+    nearest,
+    recognise,
+    together,
+)
+from tests.pipeline.sources.making import growth
 
 MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
 documentation files (the "Software"), to deal in the Software without restriction... The above copyright notice and
@@ -41,6 +56,47 @@ is hereby granted"""
 )
 def test_a_licence_is_recognised_by_its_words(text, licence):
     assert recognise(text) == licence
+
+
+# the twin: each licence as one regular expression, which may look behind every place where its words stand
+ENDS = "the above copyright notice and this permission notice"
+WHOLE = {
+    "MIT": rf"{_MIT}.*{ENDS}",
+    "MIT-0": rf"{_MIT}(?!.*{ENDS})",
+    "ISC": rf"{_ISC} is hereby granted, provided that the above copyright notice"
+    r"(?!.*except as contained in this notice)",
+    "BSD-4-Clause": rf"{_BSD}.*all advertising materials mentioning",
+    "BSD-3-Clause": rf"{_BSD}(?!.*all advertising materials mentioning)"
+    r".*(?:neither the names?|may not be used to endorse)",
+    "BSD-2-Clause": rf"{_BSD}(?!.*(?:neither the name|endorse or promote|all advertising materials))",
+}
+PIECES = [
+    re.sub(r"\(\?:(.*?)\)\?", r"\1", part)
+    for part in (_MIT, _BSD, _ISC + " is hereby granted, provided that the above copyright notice")
+]
+PIECES += [part for phrase in PHRASES for part in (*phrase.behind, *phrase.nowhere)] + ["apache license version 2.0"]
+
+
+def by_whole(text: str) -> str | None:
+    found = [(m.start(), p.licence) for p in PHRASES if (m := re.search(WHOLE.get(p.licence, p.words), text))]
+    return min(found, key=lambda hit: hit[0])[1] if found else None
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=7).map(" ".join))
+def test_a_licence_is_the_one_that_its_whole_expression_finds(text):
+    assert recognise(text) == by_whole(text)
+
+
+@pytest.mark.parametrize("phrase", [BSD2, MIT.split("The above")[0]])
+def test_a_text_that_repeats_a_phrase_costs_no_more_than_its_length(phrase):
+    assert growth(recognise, lambda n: (phrase + " ") * n, 70_000 // len(phrase)) < 3
+
+
+def test_an_expression_has_so_many_brackets_and_no_more():
+    deep = "(" * BRACKETS_AT_MOST + "MIT" + ")" * BRACKETS_AT_MOST
+    assert allows(deep, ["MIT"])
+    assert not allows(f"({deep})", ["MIT"])
+    assert not allows("(" * 4000, ["MIT"])
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
-from pipeline.sources import parquet
+from pipeline.sources import parquet, tables
 from tests.pipeline.sources.making import read, reasons, source, texts
 
 BROKEN = pa.Array.from_buffers(pa.string(), 3, pa.array([b"ok", b"b\xffd", b"ok"], pa.binary()).buffers())
 
 
 def write(path, columns, **settings):
-    pq.write_table(pa.table(columns), path, **settings)
+    pq.write_table(columns if isinstance(columns, pa.Table) else pa.table(columns), path, **settings)
     return path
 
 
@@ -41,6 +41,57 @@ def test_nanoseconds_and_durations_are_kept(tmp_path):
     columns = {"text": ["a"], "at": pa.array([1], pa.timestamp("ns")), "for": pa.array([5], pa.duration("s"))}
     (record,) = read("parquet", write(tmp_path / "x.parquet", columns))
     assert json.loads(record.meta) == {"at": "1970-01-01 00:00:00.000000001", "for": 5}
+
+
+def struct(**fields: tuple[object, pa.DataType]) -> pa.Array:
+    return pa.array(
+        [{name: value for name, (value, _) in fields.items()}, None],
+        pa.struct([(name, kind) for name, (_, kind) in fields.items()]),
+    )
+
+
+MARS = pa.timestamp("s", "Mars/Olympus")
+UNSPELLABLE = {
+    "a zone nobody knows": (pa.array([1, 2], MARS), 2),
+    "such a zone in a struct": (struct(at=(1, MARS)), 1),
+    "a year beyond 9999 in a struct": (struct(at=(400_000_000_000, pa.timestamp("s"))), 1),
+    "a day beyond all years in a struct": (struct(at=(2**30, pa.date32())), 1),
+    "a span beyond all years in a struct": (struct(of=(2**62, pa.duration("s"))), 1),
+}
+
+
+@pytest.mark.parametrize("name", UNSPELLABLE)
+def test_a_value_of_meta_that_cannot_be_spelled_costs_its_row_alone(tmp_path, name):
+    column, bad_rows = UNSPELLABLE[name]
+    found = read("parquet", write(tmp_path / "x.parquet", {"text": ["a", "b"], "n": [1, 2], "odd": column}))
+    assert (texts(found), reasons(found)) == (["a", "b"][bad_rows:], ["unreadable"] * bad_rows)
+    assert found[0].detail.startswith("column 'odd': ")
+
+
+def test_rows_are_spelled_alike_whether_one_of_them_is_unreadable_or_not(tmp_path):
+    at = pa.array([400_000_000_000, 1], pa.timestamp("s"))
+    odd = struct(at=(400_000_000_000, pa.timestamp("s")))
+    path = write(tmp_path / "x.parquet", {"text": ["a", "b"], "at": at, "odd": odd})
+    _, record = read("parquet", path)
+    (alone,) = read("parquet", write(tmp_path / "y.parquet", {"text": ["b"], "at": at[1:], "odd": odd[1:]}))
+    assert record.meta == alone.meta == '{"at":"1970-01-01 00:00:01.000","odd":null}'
+
+
+def test_lists_in_lists_beyond_what_json_takes_cost_their_row(tmp_path):
+    kind: pa.DataType = pa.int64()
+    value: object = 1
+    for _ in range(500):
+        kind, value = pa.list_(kind), [value]
+    table = pa.table({"text": ["a", "b"], "odd": pa.array([value, None], kind)})
+    bad, record = tables.records(table, 0, tables.Columns("text"))
+    assert (bad.reason, record.text) == ("unreadable", b"b")
+
+
+@pytest.mark.parametrize("names", [["text", "text", "n"], ["text", "n", "n"]])
+def test_two_columns_of_one_name_are_refused_by_their_name(tmp_path, names):
+    table = pa.Table.from_arrays([pa.array(["a"])] * 3, names)
+    with pytest.raises(ConfigError, match=f"two columns are called '{names[1]}'"):
+        source("parquet", write(tmp_path / "x.parquet", table)).files()
 
 
 TEXT_TYPES = [pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.dictionary(pa.int32(), pa.string())]

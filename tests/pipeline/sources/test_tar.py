@@ -1,12 +1,14 @@
 import io
 import tarfile
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.sources.decompress import Damage
-from pipeline.sources.tar import Reader, members
+from pipeline.sources.tar import LONGEST_FOR_ALL, Reader, members
+from tests.pipeline.sources.making import growth
 
 FORMATS = {"pax": tarfile.PAX_FORMAT, "gnu": tarfile.GNU_FORMAT, "ustar": tarfile.USTAR_FORMAT}
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=150)
@@ -103,3 +105,62 @@ def test_a_broken_pax_record_is_told():
     info = tarfile.TarInfo("pax")
     info.type, info.size = b"x", 12
     assert read(info.tobuf() + b"99 path=oops".ljust(512, b"\0") + bytes(1024)) == ([], "unreadable")
+
+
+def pax(*records: bytes, kind: bytes = b"x") -> bytes:
+    """A pax header of these records, each with its length before it."""
+    data = b"".join(b"%d %s\n" % (size_of(record), record) for record in records)
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = kind, len(data)
+    return info.tobuf() + data + bytes(-len(data) % 512)
+
+
+def size_of(record: bytes) -> int:
+    """Of a record with its length, which counts its own digits."""
+    size = len(record) + 2
+    while len(str(size)) + len(record) + 2 != size:
+        size += 1
+    return size
+
+
+@pytest.mark.parametrize("digits", [21, 400, 5000])
+def test_a_number_in_a_pax_header_has_few_digits(digits):
+    after = tar([("a", b"x")])
+    assert read(pax(b"size=" + b"9" * digits) + after) == ([], "unreadable")
+    assert read(pax(b"size=" + b"0" * 19 + b"1", b"path=b") + after) == ([("b", b"x")], None)
+    info = tarfile.TarInfo("pax")
+    info.type, info.size = b"x", digits + 10
+    assert read(info.tobuf() + (b"9" * digits + b" path=oop").ljust(-(-info.size // 512) * 512, b"\0")) == (
+        [],
+        "unreadable",
+    )
+
+
+def test_the_records_of_a_pax_header_cost_no_more_than_their_bytes():
+    assert growth(read, lambda n: pax(*[b"a=b"] * n, b"path=c") + tar([("a", b"x")]), 70_000) < 3
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g"])
+def test_of_many_pax_headers_only_what_counts_is_held(kind):
+    value = b"v" * 1000
+    data = b"".join(pax(b"key%d=" % i + value, b"path=c", kind=kind) for i in range(2000)) + tar([("a", b"x")])
+    reader = Reader(blocks(data))
+    tracemalloc.start()
+    assert [member.path for member in members(reader)] == ["c"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000  # all values together are 2 MB
+
+
+def test_what_is_said_of_all_members_is_short():
+    after = tar([("a", b"x"), ("b", b"y")])
+    name = b"n" * LONGEST_FOR_ALL
+    assert read(pax(b"path=" + name, kind=b"g") + after) == ([(name.decode(), b"x"), (name.decode(), b"y")], None)
+    assert read(pax(b"path=n" + name, kind=b"g") + after) == ([], "unreadable")
+    assert read(pax(b"path=n" + name) + after) == ([("n" + name.decode(), b"x"), ("b", b"y")], None)
+
+
+@pytest.mark.parametrize(("said", "name"), [(b"GNU.sparse.name=holes", "holes"), (b"GNU.sparse.size=9", "a")])
+def test_a_file_with_holes_is_told_by_any_word_of_them(said, name):
+    data = pax(said) + tar([("a", b"x")])
+    assert [(m.path, m.kind) for m in members(Reader(blocks(data)))] == [(name, "other")]

@@ -7,8 +7,9 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.sources import web
 from pipeline.sources.base import Bad, Record
+from pipeline.sources.warc import HTML
 from tests.pipeline.making import config, go, ledger_of, sealed
-from tests.pipeline.sources.making import read, reasons, source, texts
+from tests.pipeline.sources.making import growth, read, reasons, source, texts
 from tests.pipeline.sources.web_making import PROSE, archive, http, page, record, visit
 
 BODY = page()
@@ -100,6 +101,23 @@ def test_media_type_and_status_and_kind_of_record_are_as_asked_for(tmp_path):
 
 def test_a_page_without_a_content_type_is_told_by_its_first_bytes(tmp_path):
     assert texts(of(record(http(BODY, kind=None)))(tmp_path)) == [PROSE.strip()]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        (b"\xef\xbb\xbf <!-- a --> <!---->\n<!-- b --> <!DOCTYPE html>", True),
+        (b"<!--[if gt IE 8]><!--> <html>", True),
+        (b"<!-- <html>", False),
+        (b"<!-- a --> words", False),
+    ],
+)
+def test_comments_may_stand_before_a_page(body, is_one):
+    assert bool(HTML.match(body)) == is_one
+
+
+def test_many_comments_cost_no_more_than_their_bytes():
+    assert growth(lambda body: [HTML.match(body) for _ in range(2000)], lambda n: b"<!---->" * n, 8) < 3
 
 
 def test_the_language_comes_from_the_config_the_path_or_the_page_if_asked(tmp_path):
