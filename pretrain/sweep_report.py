@@ -36,9 +36,11 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def rate_lines(results: Sequence[Result]) -> list[str]:
-    """The best learning rate of each shape and length."""
+    """The best learning rate of each shape and length for which there was a choice."""
     lines = []
     for (shape, steps), found in groups(results).items():
+        if len({it.rate for it in found}) < 2:
+            continue
         best = best_rate((it.rate, it.loss) for it in found if it.loss is not None)
         assert best is not None
         told = f"best rate {best.rate:.3g}, {best.why}; tried best: {best.tried:g} with {best.loss:.4f}"
@@ -55,7 +57,8 @@ def law_lines(results: Sequence[Result], settings: Config) -> list[str]:
     fitted = law.fit([(parameters(it.trial.shape, it), it.tokens, it.loss or 0.0) for it in best])
     lines = [f"{fitted}   (N parameters, D tokens; off by {fitted.off:.2%} through {len(best)} runs)"]
     if not fitted.sound:
-        return [*lines, "an exponent is no power of anything: the runs lie too near each other to show a law"]
+        why = "the runs lie too near each other, or larger ones were not at their own best rate"
+        return [*lines, f"an exponent is no power of anything: {why} (--lr with three or more)"]
     if not any((it.trial.shape, it.trial.steps) == _own(settings) for it in best):
         shape, steps = _own(settings)
         tokens = best[0].tokens / best[0].trial.config.train.total_samples * settings.train.total_samples
