@@ -44,7 +44,8 @@ class Bench:
         python, env = sys.executable, {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
         if work == "transformers":
             python = str(python_of("trainer", ["packaging"], self.cache, alone=("accelerate==1.15.0",)))
-            env["PYTHONPATH"] = os.pathsep.join([sysconfig.get_path("purelib"), env.get("PYTHONPATH", "")])
+            ours = [str(WORK.parents[1]), sysconfig.get_path("purelib")]  # this project need not be among its packages
+            env["PYTHONPATH"] = os.pathsep.join([*ours, env.get("PYTHONPATH", "")])
         asked = {"packed": str(self.packed), "threads": self.threads, "rows": ROWS, **settings}
         done = subprocess.run([python, str(WORK), work, json.dumps(asked)], capture_output=True, text=True, env=env)
         if done.returncode:
