@@ -56,7 +56,7 @@ def test_what_is_drafted_trains(packed, tmp_path):
     config = tmp_path / "my.yaml"
     made = builder.pretrain("init", config, "--data", packed)
     assert made.returncode == 0 and made.stdout == f"config  {config}\n"
-    assert builder.pretrain("init", config, "--data", packed).returncode == 1  # never over another
+    assert builder.pretrain("init", config, "--data", packed).returncode == 2  # never over another
     told = yaml.safe_load(config.read_text("utf-8"))
     told["run"] |= {"dir": str(tmp_path / "run"), "accelerator": "cpu", "threads": 1}
     told["train"] |= {"samples": 3 * told["train"]["global_batch"], "warmup_samples": 0}
