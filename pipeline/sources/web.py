@@ -29,7 +29,11 @@ EXTRACTION = {"resiliparse": "resiliparse", "brotli": "brotli"}  # a module: wha
 
 def _named(value: Any) -> Any:
     """A list of fields as a mapping of each to itself."""
-    return {name: name for name in value} if isinstance(value, list | tuple) else value
+    if not isinstance(value, list | tuple):
+        return value
+    if strange := [name for name in value if not isinstance(name, str)]:
+        raise ValueError(f"{strange[0]!r} is no name of a field")
+    return {name: name for name in value}
 
 
 OF_PAGES = ("title", "html_lang", "encoding", "replaced")  # what a page tells by itself

@@ -88,7 +88,7 @@ def test_a_name_that_is_not_pinned_is_refused(revision):
     assert "full commit hash" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["nowhere.json", "some/nowhere.json", "/nowhere", "a/b/c", "~/x"])
+@pytest.mark.parametrize("name", ["nowhere.json", "some/nowhere.json", "/nowhere", "a/b/c", "~/x", "x" * 5000])
 def test_what_is_neither_a_file_nor_a_name_is_told_as_a_missing_file(name):
     with pytest.raises(ConfigError, match="there is no such file"):
         source_of(name)

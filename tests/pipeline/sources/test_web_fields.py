@@ -31,3 +31,9 @@ def test_a_field_that_a_source_never_has_is_refused(name):
     (field, *_) = sorted(set(FIELDS) - set(WEB[name].known))
     with pytest.raises(ValidationError, match=f"a `{name}` source knows no '{field}'"):
         WEB[name](name="x", path="x", meta=[field])
+
+
+@pytest.mark.parametrize("strange", [[], {}, 7, None])
+def test_a_list_of_what_are_no_names_is_refused(strange):
+    with pytest.raises(ValidationError, match="is no name of a field"):
+        WEB["html"](name="x", path="x", meta=["title", strange])
