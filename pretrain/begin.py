@@ -70,6 +70,8 @@ def beginning(config: Config, seam: Seam, shape: ModelConfig, say: Say) -> Begin
     _refuse_shape(path, asdict(told), shape)
     if (path / TOKENIZER).is_file():
         check_tokenizer(path, None, seam)
+    else:
+        say(f"{path} has no {TOKENIZER}: that the corpus is packed with the model's own is for you to know")
     say(f"beginning with the weights of {path}, at step 0")
     files = sorted(path.glob("*.safetensors"))
     return Beginning(

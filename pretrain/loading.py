@@ -43,7 +43,7 @@ class Loaded:
         file = self.tokenizer_dir / TOKENIZER
         try:
             return Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises nothing narrower
+        except Exception as error:  # `from_file` raises bare Exception for whatever is wrong: nothing is narrower
             raise InputError(
                 f"{file} cannot be read: {error}", hint="put the packed corpus's tokenizer.json beside the model"
             ) from error

@@ -75,6 +75,10 @@ def test_an_exported_model_gives_its_weights_at_step_0(finished, pretrain, packe
     theirs = load_file(finished.dir / "ckpt/step_000012/model.safetensors")
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs) and len(ours) == len(theirs)
     assert lines(tmp_path / "r")[0]["samples"] == 4
+    assert not any("has no tokenizer.json" in line for line in told)
+    (tmp_path / "export/tokenizer.json").unlink()
+    run(tmp_path / "r2", packed, tmp_path / "export", told, steps=1, warmup_samples=3)
+    assert any("has no tokenizer.json" in line for line in told)
 
 
 @pytest.mark.parametrize(
